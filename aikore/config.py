@@ -1,0 +1,170 @@
+"""Settings: every one is a field here, with default and help. Reads the environment (``AIKORE_*``), nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+UNIX_SOCKET_PATH_MAX = 100
+"""Bytes a Unix socket path may have, with room to spare (Linux: 108, see unix(7))."""
+
+
+class NginxMode(StrEnum):
+    """Who supervises NGINX."""
+
+    OWN = "own"
+    EXTERNAL = "external"
+    OFF = "off"
+
+
+class PortRange(tuple[int, int]):
+    """An inclusive range of TCP ports, written ``9001-9020``."""
+
+    @classmethod
+    def parse(cls, text: str) -> PortRange:
+        first, _, last = text.partition("-")
+        try:
+            low, high = int(first), int(last or first)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a port range; write it like 9001-9020") from None
+        if not 1 <= low <= high <= 65535:
+            raise ValueError(f"{text!r} is not a port range: ports go from 1 to 65535, the lower one first")
+        return cls((low, high))
+
+    @property
+    def ports(self) -> range:
+        return range(self[0], self[1] + 1)
+
+
+def _default_home() -> Path:
+    return Path(platformdirs.user_data_path("aikore"))
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What a person may set. Environment variables carry the prefix ``AIKORE_``."""
+
+    model_config = SettingsConfigDict(env_prefix="AIKORE_", frozen=True, ignored_types=(cached_property,))
+
+    home: Path = Field(default_factory=_default_home, description="The data folder. `/config` in the container.")
+    host: str = Field("127.0.0.1", description="Address NGINX listens on. `0.0.0.0` opens AiKore to the network.")
+    port: int = Field(9000, ge=1, le=65535, description="Port NGINX listens on: the only door.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty means `aikore.db` (SQLite) in the data folder.")
+    allowed_hosts: CommaList = Field((), description="More host names that may reach AiKore, separated by commas.")
+    allowed_origins: CommaList = Field(
+        (), description="Origins besides our own that may write, e.g. `https://studio.example.org`."
+    )
+    app_domain: str = Field("", description="Domain under which every instance gets `<slug>.<domain>`.")
+    app_ports: str = Field("", description="Range of public ports, one per instance, e.g. `9001-9020`; empty: none.")
+    instance_ports: str = Field("19000-19999", description="Loopback ports instances listen on, one each for life.")
+    nginx: NginxMode = Field(
+        NginxMode.OWN, description="`own`: AiKore starts NGINX; `external`: a supervisor does; `off`: no NGINX."
+    )
+    nginx_path: str = Field("", description="The nginx program; empty: the system's, else the packaged one.")
+    nginx_workers: int = Field(0, ge=0, le=64, description="NGINX worker processes; 0: one per core, 4 at most.")
+    stop_grace: float = Field(10.0, ge=0, le=3600, description="Seconds a program gets to end before SIGKILL.")
+    ready_timeout: float = Field(
+        300.0, gt=0, description="Seconds until a starting instance reads `stalled`, where its blueprint says nothing."
+    )
+    health_interval: float = Field(15.0, gt=0, description="Seconds between looks at a started instance.")
+    health_timeout: float = Field(60.0, gt=0, description="Seconds without an answer until `stalled`.")
+    autostart_parallel: int = Field(4, ge=1, le=64, description="Instances that start at the same time by autostart.")
+    log_rotate_bytes: int = Field(64 * 2**20, ge=4096, description="Size at which an instance's log is rotated.")
+    log_keep: int = Field(16, ge=1, le=1000, description="Rotated log files kept per instance.")
+    log_level: str = Field("info", description="AiKore's own log: `debug`, `info`, `warning` or `error`.")
+    disk_reserve_bytes: int = Field(
+        64 * 2**20, ge=0, description="Free disk below which creating, copying and saving are refused."
+    )
+
+    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("app_ports", "instance_ports")
+    @classmethod
+    def _port_range(cls, value: str) -> str:
+        if value:
+            PortRange.parse(value)
+        return value
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return Path(os.path.abspath(value.expanduser()))
+
+    @property
+    def app_port_pool(self) -> range:
+        return PortRange.parse(self.app_ports).ports if self.app_ports else range(0)
+
+    @property
+    def instance_port_pool(self) -> range:
+        return PortRange.parse(self.instance_ports).ports
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home / 'aikore.db'}"
+
+    @property
+    def instances_dir(self) -> Path:
+        return self.home / "instances"
+
+    @property
+    def outputs_dir(self) -> Path:
+        return self.home / "outputs"
+
+    @property
+    def models_dir(self) -> Path:
+        return self.home / "models"
+
+    @property
+    def custom_blueprints_dir(self) -> Path:
+        return self.home / "blueprints"
+
+    @property
+    def cache_dir(self) -> Path:
+        return self.home / "cache"
+
+    @property
+    def trash_dir(self) -> Path:
+        return self.home / "trashcan"
+
+    @property
+    def nginx_dir(self) -> Path:
+        return self.home / "nginx"
+
+    @cached_property
+    def run_dir(self) -> Path:
+        """Folder of the manager's socket: in the data folder, or where its path is too long, in ``/tmp`` by user."""
+        inside = self.home / "run"
+        if len(os.fsencode(inside / "manager.sock")) <= UNIX_SOCKET_PATH_MAX:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
+        return Path(f"/tmp/aikore-{os.getuid()}-{digest}")  # noqa: S108 — created 0700 and checked by main
+
+    @property
+    def manager_socket(self) -> Path:
+        return self.run_dir / "manager.sock"
+
+
+def shipped_dir() -> Path:
+    """Folder that holds ``blueprints/`` and ``functions.sh``: inside the wheel, or the repository itself."""
+    packaged = Path(__file__).parent / "shipped"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent
+
+
+def static_dir() -> Path:
+    """Folder of the dashboard's files."""
+    return Path(__file__).parent / "static"

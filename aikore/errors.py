@@ -1,0 +1,115 @@
+"""The errors AiKore raises on purpose. Owns their stable codes and nothing else.
+
+Each error has a ``code`` that programs may rely on, an HTTP ``status`` and a message that says what to do next.
+``aikore.problems`` maps them once to RFC 9457 ``application/problem+json``.
+"""
+
+from __future__ import annotations
+
+
+class AiKoreError(Exception):
+    """Base of every error a user may see. The message says what happened and what to do next."""
+
+    code = "internal_error"
+    status = 500
+
+    def __init__(self, message: str, **context: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.context = context
+
+
+class InvalidError(AiKoreError):
+    """The request asks for something that can never work as given."""
+
+    code = "invalid"
+    status = 422
+
+
+class InvalidNameError(InvalidError):
+    code = "invalid_name"
+
+
+class InvalidPathError(InvalidError):
+    code = "invalid_path"
+
+
+class InvalidBlueprintError(InvalidError):
+    code = "invalid_blueprint"
+
+
+class UnknownGpuError(InvalidError):
+    code = "unknown_gpu"
+
+
+class NotFoundError(AiKoreError):
+    code = "not_found"
+    status = 404
+
+
+class UnknownBlueprintError(NotFoundError):
+    """A blueprint named in a request does not exist."""
+
+    code = "unknown_blueprint"
+    status = 422
+
+
+class ConflictError(AiKoreError):
+    """The request is fine by itself but clashes with what exists or runs."""
+
+    code = "conflict"
+    status = 409
+
+
+class NameTakenError(ConflictError):
+    code = "name_taken"
+
+
+class PortInUseError(ConflictError):
+    code = "port_in_use"
+
+
+class NotStoppedError(ConflictError):
+    """The instance must be stopped first."""
+
+    code = "not_stopped"
+
+
+class ReadOnlyError(ConflictError):
+    code = "read_only"
+
+
+class StaleError(AiKoreError):
+    """The version the client edited is no longer the newest."""
+
+    code = "stale"
+    status = 412
+
+
+class ForbiddenError(AiKoreError):
+    code = "forbidden"
+    status = 403
+
+
+class ProxyError(AiKoreError):
+    """NGINX refused or did not take over a configuration; the old one still serves."""
+
+    code = "proxy_failed"
+    status = 503
+
+
+class NginxMissingError(ProxyError):
+    code = "nginx_missing"
+
+
+class StorageError(AiKoreError):
+    """The disk refused a write (full, read-only, no permission). Nothing was half-written."""
+
+    code = "storage_failed"
+    status = 507
+
+
+class StartupError(AiKoreError):
+    """AiKore cannot start on this home; nothing was changed."""
+
+    code = "startup_failed"
