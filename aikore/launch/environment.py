@@ -1,0 +1,82 @@
+"""The environment of a launch script: AiKore's variables and the GPU pinning. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PASSED_ON = (
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM",
+    "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS",
+    "LD_LIBRARY_PATH", "CUDA_HOME", "ROCM_PATH", "DISPLAY", "XDG_RUNTIME_DIR",
+)  # fmt: skip
+"""Variables of the manager that programs need; nothing else of it reaches them, no secret above all."""
+
+PASSED_PREFIXES = ("LC_", "PIP_", "UV_", "HF_", "HUGGINGFACE_", "NVIDIA_", "ROCR_", "HSA_", "OPENBLAS_")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an instance lives and listens."""
+
+    name: str
+    slug: str
+    blueprint: str
+    folder: Path
+    outputs: Path
+    models: Path
+    cache: Path
+    functions: Path
+    port: int
+
+
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what of the manager's own environment a program gets."""
+    return {
+        key: value for key, value in environ.items() if key in PASSED_ON or key.startswith(PASSED_PREFIXES)
+    }
+
+
+def gpu_pinning(gpu_ids: Sequence[str] | None, amd: Iterable[str] = ()) -> dict[str, str]:
+    """Return the variables that pin a program to GPUs: None means all, an empty list CPU only.
+
+    For AMD only ``ROCR_VISIBLE_DEVICES`` is set: HIP counts inside it and takes CUDA's variable for its own.
+    """
+    pinning = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    if gpu_ids is None:
+        return pinning
+    joined = ",".join(gpu_ids)
+    if gpu_ids and set(gpu_ids) <= set(amd):
+        return {"ROCR_VISIBLE_DEVICES": joined}
+    hidden = {"ROCR_VISIBLE_DEVICES": ""} if not gpu_ids else {}
+    return pinning | {"CUDA_VISIBLE_DEVICES": joined, "NVIDIA_VISIBLE_DEVICES": joined or "void"} | hidden
+
+
+def launch_environment(
+    place: Place,
+    own: Mapping[str, str],
+    launch_args: str,
+    gpu_ids: Sequence[str] | None,
+    rebuild: bool,
+    environ: Mapping[str, str],
+) -> dict[str, str]:
+    """Return the whole environment of a launch script. AiKore's own names win over the instance's variables."""
+    aikore = {
+        "WEBUI_PORT": str(place.port),
+        "INSTANCE_NAME": place.name,
+        "INSTANCE_CONF_DIR": str(place.folder),
+        "INSTANCE_OUTPUT_DIR": str(place.outputs),
+        "MODELS_DIR": str(place.models),
+        "BLUEPRINT_ID": place.blueprint,
+        "SUBFOLDER": f"/app/{place.slug}/",
+        "AIKORE_FUNCTIONS": str(place.functions),
+        "AIKORE_CACHE_DIR": str(place.cache),
+        "AIKORE_STAGE_FILE": str(place.folder / "stage"),
+        "LAUNCH_ARGS": launch_args,
+        "PYTHONUNBUFFERED": "1",
+    }
+    if rebuild:
+        aikore["AIKORE_REBUILD"] = "1"
+    return {**inherited(environ), **gpu_pinning(gpu_ids), **own, **aikore}

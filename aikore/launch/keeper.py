@@ -1,0 +1,484 @@
+"""The keeper: a small process that holds one running instance and outlives the manager.
+
+It owns the process tree, the log files and ``run.json``. It is started as a script of its own with the standard
+library only and reads its orders, one JSON object, from descriptor 0. Keep imports few: its memory is paid per
+instance. SIGTERM asks it to stop the tree (stop signal, grace, SIGKILL); SIGQUIT to kill it now.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import re
+import select
+import signal
+import struct
+import sys
+import time
+
+PROTOCOL = 1
+RECORD_SIZE = 4096
+LIVE_SIZE = 4096
+CHUNK = 65536
+LIVE_INTERVAL = 0.2
+LADDER_INTERVAL = 0.05
+HELD_LINE_MAX = 16384
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NAME = 15
+ROTATED = re.compile(r"output\.(\d{20})\.log\Z")
+
+
+def process_start(pid: int) -> int | None:
+    """Return the kernel start time of ``pid`` in clock ticks (proc(5), field 22), None when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return int(stat.read().rsplit(b")", 1)[1].split()[19])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def machine_session() -> str:
+    """Name this start of the machine or container: the kernel's boot id and the start of PID 1."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as boot:
+            boot_id = boot.read().strip()
+    except OSError:
+        boot_id = "unknown"
+    return f"{boot_id}-{process_start(1)}"
+
+
+def descendants(root: int) -> set[int]:
+    """Return the PIDs below ``root`` as /proc shows them now, zombies left out."""
+    parents: dict[int, int] = {}
+    zombies: set[int] = set()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as stat:
+                    fields = stat.read().rsplit(b")", 1)[1].split()
+            except (OSError, IndexError):
+                continue
+            parents[int(name)] = int(fields[1])
+            if fields[0] == b"Z":
+                zombies.add(int(name))
+    found: set[int] = set()
+    fresh = {root}
+    while fresh:
+        fresh = {pid for pid, parent in parents.items() if parent in fresh and pid not in found}
+        found |= fresh
+    return found - zombies
+
+
+class Log:
+    """The rotated log of one instance. Bytes come in order; a full disk loses bytes but never blocks."""
+
+    def __init__(self, folder: str, rotate_bytes: int, keep: int) -> None:
+        self.folder = folder
+        self.rotate_bytes = rotate_bytes
+        self.keep = keep
+        self.fd = -1
+        self.index_fd = -1
+        self.lost = 0
+        self.held: bytearray | None = None
+        self.line_open = False
+        self.live_due = 0.0
+        self.live_shown = b""
+        self.last_index = 0.0
+        self.start = self._next_start()
+        self._open()
+        self.live_fd = os.open(self._path("output.live"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._show_live(b"")
+        if self.size and os.pread(self.fd, 1, self.size - 1) != b"\n":
+            self._store(b"\n")
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.folder, name)
+
+    def _rotated(self) -> list[int]:
+        return sorted(int(m.group(1)) for m in map(ROTATED.match, os.listdir(self.folder)) if m)
+
+    def _next_start(self) -> int:
+        rotated = self._rotated()
+        if not rotated:
+            return 0
+        return rotated[-1] + os.stat(self._path(f"output.{rotated[-1]:020d}.log")).st_size
+
+    def _open(self) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self.fd = os.open(self._path("output.log"), flags, 0o644)
+        self.index_fd = os.open(self._path("output.idx"), flags, 0o644)
+        self.size = os.fstat(self.fd).st_size
+
+    @property
+    def offset(self) -> int:
+        return self.start + self.size
+
+    def write(self, data: bytes) -> None:
+        """Take the program's output. A line redrawn with CR is held back and stored once, as last drawn."""
+        if self.held is None and b"\r" not in data:
+            self._store(data)
+            return
+        for line in data.splitlines(keepends=True) if b"\r" not in data else _split_lines(data):
+            self._take_line(line)
+
+    def _take_line(self, piece: bytes) -> None:
+        ended = piece.endswith(b"\n")
+        if self.held is None:
+            if b"\r" not in piece.removesuffix(b"\n").removesuffix(b"\r" if ended else b""):
+                self._store(piece)
+                return
+            self.held = bytearray()
+        self.held += piece
+        if ended:
+            self._store_held(b"\n")
+        elif len(self.held) > HELD_LINE_MAX:
+            drawn = last_drawn(bytes(self.held))
+            if len(drawn) > HELD_LINE_MAX // 2:
+                self._store_held(b"")
+            else:
+                self.held[:] = drawn + b"\r"
+
+    def _store_held(self, end: bytes) -> None:
+        line, self.held = last_drawn(bytes(self.held or b"")), None
+        redraw = b"\r" if self.line_open else b""
+        self._store(redraw + line + end)
+        self._show_live(b"")
+
+    def tick(self, now: float) -> float | None:
+        """Show the held line if it is due; return seconds until the next look, None when nothing is held."""
+        if self.held is None:
+            return None
+        if now < self.live_due:
+            return self.live_due - now
+        drawn = last_drawn(bytes(self.held))
+        if drawn != self.live_shown:
+            self._show_live(drawn)
+            self.live_due = now + LIVE_INTERVAL
+            return LIVE_INTERVAL
+        return None
+
+    def _show_live(self, drawn: bytes) -> None:
+        if drawn == self.live_shown and drawn:
+            return
+        text = drawn[:1000].decode("utf-8", "replace")
+        record = json.dumps({"offset": self.offset, "text": text}).encode()
+        while len(record) >= LIVE_SIZE:
+            text = text[: len(text) // 2]
+            record = json.dumps({"offset": self.offset, "text": text}).encode()
+        try:
+            os.pwrite(self.live_fd, record.ljust(LIVE_SIZE - 1) + b"\n", 0)
+        except OSError:
+            pass
+        self.live_shown = drawn
+
+    def _store(self, data: bytes) -> None:
+        if not data:
+            return
+        if self.lost:
+            gap = f"\n[aikore] {self.lost} bytes of output were lost: the disk was full\n".encode()
+            if not self._append(gap, whole=True):
+                self.lost += len(data)
+                return
+            self.lost = 0
+        view = memoryview(data)
+        while view:
+            if self.size >= self.rotate_bytes and not self._rotate():
+                room = len(view)
+            else:
+                room = max(self.rotate_bytes - self.size, 1)
+            part = view if len(view) <= room else view[: _cut_at_line(view, room)]
+            self._mark_time()
+            written = self._append(part)
+            if written < len(part):
+                self.lost += len(view) - written
+                return
+            view = view[written:]
+
+    def _append(self, data: bytes | memoryview, whole: bool = False) -> int:
+        done = 0
+        try:
+            while done < len(data):
+                done += os.write(self.fd, data[done:])
+        except OSError:
+            if whole and done:
+                try:
+                    os.ftruncate(self.fd, self.size)
+                except OSError:
+                    pass
+                done = 0
+        self.size += done
+        if done:
+            self.line_open = data[done - 1] != 0x0A
+        return done
+
+    def _mark_time(self) -> None:
+        now = time.time()
+        if abs(now - self.last_index) >= 1:
+            self.last_index = now
+            try:
+                os.write(self.index_fd, struct.pack("<Qd", self.offset, now))
+            except OSError:
+                pass
+
+    def _rotate(self) -> bool:
+        name = f"output.{self.start:020d}"
+        try:
+            os.rename(self._path("output.idx"), self._path(f"{name}.idx"))
+            os.rename(self._path("output.log"), self._path(f"{name}.log"))
+        except OSError:
+            return False
+        old_fd, old_index, self.start = self.fd, self.index_fd, self.offset
+        self.last_index = 0.0
+        try:
+            self._open()
+        except OSError:
+            self.fd, self.index_fd, self.size = old_fd, old_index, 0
+            return True
+        os.close(old_fd)
+        os.close(old_index)
+        for start in self._rotated()[: -self.keep]:
+            for suffix in ("log", "idx"):
+                try:
+                    os.unlink(self._path(f"output.{start:020d}.{suffix}"))
+                except OSError:
+                    pass
+        return True
+
+    def finish(self) -> None:
+        """Store what is held; the last line stays as it was drawn."""
+        if self.held is not None:
+            self._store_held(b"\n")
+        self._show_live(b"")
+
+
+def _split_lines(data: bytes) -> list[bytes]:
+    parts = data.split(b"\n")
+    lines = [part + b"\n" for part in parts[:-1]]
+    return [*lines, parts[-1]] if parts[-1] else lines
+
+
+def _cut_at_line(view: memoryview, room: int) -> int:
+    cut = bytes(view[:room]).rfind(b"\n") + 1
+    return cut or room
+
+
+def last_drawn(line: bytes) -> bytes:
+    """Return what a terminal would show of a line redrawn with CR: the last non-empty drawing."""
+    for drawing in reversed(line.removesuffix(b"\n").split(b"\r")):
+        if drawing.strip(b" "):
+            return drawing
+    return b""
+
+
+class Record:
+    """``run.json``: preallocated and overwritten in place, so that it can be written on a full disk."""
+
+    def __init__(self, path: str, fields: dict[str, object]) -> None:
+        self.fields = fields
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.update()
+
+    def update(self, **changes: object) -> None:
+        self.fields.update(changes)
+        data = json.dumps(self.fields).encode().ljust(RECORD_SIZE - 1) + b"\n"
+        os.pwrite(self.fd, data, 0)
+
+
+class Keeper:
+    """One run: start the script, copy its output, end it when asked, tell how it ended."""
+
+    def __init__(self, orders: dict[str, object], log: Log, record: Record, pipe: int) -> None:
+        self.orders = orders
+        self.log = log
+        self.record = record
+        self.pipe = pipe
+        self.pipe_open = True
+        self.script_pid = 0
+        self.script_status: int | None = None
+        self.stopping = False
+        self.requested = False
+        self.kill_at = 0.0
+        self.ladder_at = 0.0
+        self.signalled: set[int] = set()
+
+    def run(self) -> None:
+        wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
+        poll = select.poll()
+        poll.register(wake_read, select.POLLIN)
+        poll.register(self.pipe, select.POLLIN)
+        while True:
+            for fd, _ in poll.poll(self._patience()):
+                if fd == wake_read:
+                    self._signals(os.read(wake_read, 4096))
+                elif not self._copy():
+                    poll.unregister(self.pipe)
+                    self.pipe_open = False
+            if self.stopping:
+                self._ladder()
+            if not self._reap():
+                return
+
+    def _patience(self) -> int | None:
+        wait = self.log.tick(time.monotonic())
+        if self.stopping:
+            wait = min(wait or LADDER_INTERVAL, LADDER_INTERVAL)
+        return None if wait is None else max(1, int(wait * 1000) + 1)
+
+    def _signals(self, numbers: bytes) -> None:
+        if signal.SIGQUIT in numbers:
+            self._begin_stop(0.0)
+        elif signal.SIGTERM in numbers and not self.stopping:
+            self._begin_stop(float(str(self.orders["stop_grace"])))
+
+    def _begin_stop(self, grace: float, requested: bool = True) -> None:
+        self.stopping = True
+        self.requested = self.requested or requested
+        self.kill_at = time.monotonic() + grace
+        self.ladder_at = 0.0
+        self.record.update(state="stopping", requested=self.requested)
+
+    def _ladder(self) -> None:
+        now = time.monotonic()
+        if now < self.ladder_at:
+            return
+        self.ladder_at = now + LADDER_INTERVAL
+        tree = descendants(os.getpid())
+        if now >= self.kill_at:
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for pid in tree:
+                    _send(pid, number)
+            return
+        number = getattr(signal, str(self.orders["stop_signal"]))
+        for pid in tree - self.signalled:
+            _send(pid, number)
+            _send(pid, signal.SIGCONT)
+        self.signalled |= tree
+
+    def _copy(self) -> bool:
+        """Move one chunk from the pipe to the log; False at the pipe's end."""
+        try:
+            data = os.read(self.pipe, CHUNK)
+        except BlockingIOError:
+            return True
+        self.log.write(data)
+        return bool(data)
+
+    def _reap(self) -> bool:
+        """Collect ended children; False when nothing of the tree is left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            if pid == self.script_pid:
+                self.script_status = status
+                if status != 0 and not self.stopping:
+                    self._begin_stop(float(str(self.orders["stop_grace"])), requested=False)
+
+    def finish(self) -> None:
+        if self.pipe_open:
+            for _ in range(4096):
+                try:
+                    data = os.read(self.pipe, CHUNK)
+                except BlockingIOError:
+                    break
+                if not data:
+                    break
+                self.log.write(data)
+        self.log.finish()
+        status = self.script_status or 0
+        self.record.update(
+            state="exited",
+            requested=self.requested,
+            exit_code=None if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status),
+            exit_signal=signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else None,
+            ended_at=time.time(),
+        )
+
+
+def _send(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def _spawn(orders: dict[str, object], pipe: int) -> int:
+    """Start the script in a session of its own; return its PID."""
+    command = [str(part) for part in orders["command"]]  # type: ignore[attr-defined]
+    environment: dict[str, str] = orders["environment"]  # type: ignore[assignment]
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.setsid()
+        null = os.open("/dev/null", os.O_RDONLY)
+        os.dup2(null, 0)
+        os.dup2(pipe, 1)
+        os.dup2(pipe, 2)
+        os.closerange(3, 256)
+        os.chdir(str(orders["folder"]))
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        os.execvpe(command[0], command, environment)
+    except OSError as error:
+        os.write(2, f"[aikore] cannot start {command[0]}: {error}\n".encode())
+    finally:
+        os._exit(127)
+
+
+def _fresh_record(orders: dict[str, object], log_offset: int) -> dict[str, object]:
+    return {
+        "protocol": PROTOCOL,
+        "run": orders["run"],
+        "uuid": orders["uuid"],
+        "session": machine_session(),
+        "keeper_pid": os.getpid(),
+        "keeper_start": process_start(os.getpid()),
+        "pid": None,
+        "state": "running",
+        "started_at": time.time(),
+        "log_offset": log_offset,
+        "requested": False,
+        "exit_code": None,
+        "exit_signal": None,
+        "ended_at": None,
+    }
+
+
+def main() -> int:
+    """Hold one run from its start to its end."""
+    with open(0, "rb", closefd=False) as stdin:
+        orders: dict[str, object] = json.loads(stdin.read())
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+    libc.prctl(PR_SET_NAME, b"aikore-keeper", 0, 0, 0)
+    read_end, write_end = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(read_end, False)
+    try:
+        log = Log(str(orders["logs"]), int(str(orders["rotate_bytes"])), int(str(orders["keep"])))
+        record = Record(str(orders["record"]), _fresh_record(orders, log.offset))
+    except OSError as error:
+        os.write(2, f"{os.strerror(error.errno or errno.EIO)}: {error.filename}\n".encode())
+        return 74  # EX_IOERR, sysexits.h
+    keeper = Keeper(orders, log, record, read_end)
+    keeper.script_pid = _spawn(orders, write_end)
+    os.close(write_end)
+    record.update(pid=keeper.script_pid)
+    keeper.run()
+    keeper.finish()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

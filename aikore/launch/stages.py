@@ -1,0 +1,72 @@
+"""Hears the stages that launch scripts say: one inotify descriptor for all instances."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from asyncinotify import Inotify, InotifyError, Mask, Watch
+
+log = logging.getLogger(__name__)
+
+STAGE_NAME = "stage"
+STAGE_MAX = 200
+"""Bytes of a stage that are shown."""
+
+
+class StageWatcher:
+    """Calls back with the text whenever an instance's stage file is written."""
+
+    def __init__(self) -> None:
+        self._inotify = Inotify()
+        self._watches: dict[Path, Watch] = {}
+        self._callbacks: dict[Path, Callable[[str], None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def watch(self, folder: Path, callback: Callable[[str], None], clear: bool) -> None:
+        """Follow the stage of the run in ``folder``; ``clear`` empties it first (a new run)."""
+        self.forget(folder)
+        path = folder / STAGE_NAME
+        try:
+            if clear or not path.exists():
+                path.write_bytes(b"")
+            self._watches[path] = self._inotify.add_watch(path, Mask.CLOSE_WRITE | Mask.MODIFY)
+        except (OSError, InotifyError) as error:
+            log.warning("stages of %s cannot be followed: %s", folder, error)
+            return
+        self._callbacks[path] = callback
+        self._task = self._task or asyncio.create_task(self._run())
+
+    def forget(self, folder: Path) -> None:
+        path = folder / STAGE_NAME
+        self._callbacks.pop(path, None)
+        watch = self._watches.pop(path, None)
+        if watch is not None:
+            with suppress(OSError, InotifyError, ValueError):
+                self._inotify.rm_watch(watch)
+
+    def close(self) -> None:
+        if self._task:
+            self._task.cancel()
+        self._inotify.close()
+
+    async def _run(self) -> None:
+        async for event in self._inotify:
+            path = event.watch.path if event.watch else None
+            callback = self._callbacks.get(path) if path else None
+            if callback and path:
+                text = read_stage(path.parent)
+                if text:
+                    callback(text)
+
+
+def read_stage(folder: Path) -> str:
+    """Return the stage last said, "" when none."""
+    try:
+        with open(folder / STAGE_NAME, "rb") as file:
+            return file.read(STAGE_MAX).decode("utf-8", "replace").strip().splitlines()[-1]
+    except (OSError, IndexError):
+        return ""

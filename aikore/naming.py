@@ -1,0 +1,90 @@
+"""Names, slugs and addresses: the one home of their rules. Pure but for :func:`contained`.
+
+A *name* is what people see. A *slug* is made from it once, at creation, and is safe in URLs, host names (RFC 1123
+labels) and on disk.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+from text_unidecode import unidecode
+
+from aikore.errors import InvalidNameError, InvalidPathError
+
+NAME_MAX = 80
+"""Characters of a name."""
+
+SLUG_MAX = 40
+"""Characters of a slug; a DNS label has 63 (RFC 1035), the rest is room for suffixes."""
+
+SLUG = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+HOSTNAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+RESERVED_SLUGS = frozenset({"api", "static", "app", "comfyui", "desktop", "www", "localhost"})
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+
+
+def clean_name(name: str) -> str:
+    """Return the name as it is stored: NFC, outer and repeated spaces removed.
+
+    Raises InvalidNameError when it is empty, longer than 80 characters or holds control characters, line breaks
+    or marks that turn the reading direction. Anything else, slashes, dots and emoji too, is a name.
+    """
+    text = " ".join(unicodedata.normalize("NFC", name).split(" ")).strip()
+    text = re.sub(" {2,}", " ", text)
+    if not text:
+        raise InvalidNameError("A name needs at least one visible character.")
+    if len(text) > NAME_MAX:
+        raise InvalidNameError(f"The name has {len(text)} characters; {NAME_MAX} are possible. Shorten it.")
+    for char in text:
+        if unicodedata.category(char) in _FORBIDDEN_CATEGORIES or char in _BIDI_CONTROLS:
+            raise InvalidNameError(f"The name holds the character U+{ord(char):04X}, which cannot be shown. Remove it.")
+    return text
+
+
+def name_key(name: str) -> str:
+    """Return what makes two names the same to a reader: compatibility form, case folded."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def make_slug(name: str, taken: Callable[[str], bool]) -> str:
+    """Make a slug from a name: ASCII letters, digits and single hyphens; a number is added until it is free.
+
+    A slug always holds a letter, so that it is never mistaken for an id.
+    """
+    ascii_text = unidecode(unicodedata.normalize("NFKC", name)).lower()
+    base = re.sub(r"[^a-z0-9]+", "-", ascii_text).strip("-")[:SLUG_MAX].strip("-")
+    if not re.search("[a-z]", base) or base in RESERVED_SLUGS or base.startswith("xn--"):
+        base = f"app-{base}".strip("-")
+    slug, number = base, 2
+    while taken(slug):
+        slug, number = f"{base}-{number}", number + 1
+    return slug
+
+
+def clean_hostname(hostname: str) -> str:
+    """Return a host name in lower case, or "" for none. Raises InvalidNameError when it is not one (RFC 1123)."""
+    text = hostname.strip().lower().rstrip(".")
+    if text and (not HOSTNAME.fullmatch(text) or re.fullmatch(r"[0-9.]+", text)):
+        raise InvalidNameError(f"{hostname[:80]!r} is not a host name; write it like comfy.example.lan.")
+    return text
+
+
+def contained(root: Path, *parts: str) -> Path:
+    """Return ``root/parts`` resolved, links followed. Raises InvalidPathError when that lies outside ``root``."""
+    if any("\0" in part for part in parts):
+        raise InvalidPathError("A path cannot hold a NUL character.")
+    base = root.resolve()
+    path = base.joinpath(*parts).resolve()
+    if path == base or not path.is_relative_to(base):
+        raise InvalidPathError(f"{'/'.join(parts)[:200]!r} leads out of its folder.")
+    return path
+
+
+def path_url(slug: str) -> str:
+    """Return the path under which the door serves an instance."""
+    return f"/app/{slug}/"
