@@ -66,12 +66,15 @@ class Bus:
 
     def __init__(self) -> None:
         self.seq = 0
+        self.latest: dict[str, Any] = {}
+        """The newest data of every topic, for those who come later."""
         self._subscriptions: set[Subscription] = set()
 
     def publish(self, topic: str, data: Any) -> Event:
         """Hand ``data`` to every subscriber and return the numbered event."""
         self.seq += 1
         event = Event(self.seq, topic, data)
+        self.latest[topic] = data
         for subscription in self._subscriptions:
             subscription.offer(event)
         return event

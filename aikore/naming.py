@@ -88,3 +88,24 @@ def contained(root: Path, *parts: str) -> Path:
 def path_url(slug: str) -> str:
     """Return the path under which the door serves an instance."""
     return f"/app/{slug}/"
+
+
+ANY_HOST = "aikore-host.invalid"
+"""Stands for the host name a client uses; ``.invalid`` can be nobody's (RFC 6761)."""
+
+
+def localise(text: str, host_header: str) -> str:
+    """Put the client's own host name (of its ``Host`` header) where :data:`ANY_HOST` stands."""
+    host = re.sub(r":\d+\Z", "", host_header)
+    return text.replace(ANY_HOST, host if re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host) else "localhost")
+
+
+def host_url(slug: str, hostname: str, domain: str, port: int) -> str:
+    """Return the address of an instance under a host of its own."""
+    host = hostname or (f"{slug}.{domain}" if domain else f"{slug}.localhost")
+    return f"http://{host}{'' if port == 80 else f':{port}'}/"
+
+
+def port_url(port: int | None) -> str | None:
+    """Return the address of an instance under a port of its own, for any host."""
+    return f"http://{ANY_HOST}:{port}/" if port else None

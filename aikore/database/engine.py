@@ -36,7 +36,7 @@ class Database:
     """Runs functions of a session, one after the other, in its own thread."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
 
     async def run(self, work: Callable[[Session], T]) -> T:
@@ -46,11 +46,11 @@ class Database:
     def run_now(self, work: Callable[[Session], T]) -> T:
         """Like :meth:`run`, blocking; for start-up."""
         try:
-            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 return work(session)
         except exc.OperationalError as error:
             raise StorageError(f"The database could not be written: {error.orig}. Nothing was changed.") from error
 
     def close(self) -> None:
         self._thread.shutdown()
-        self._engine.dispose()
+        self.engine.dispose()

@@ -20,7 +20,7 @@ class InstanceRow(Base):
     """What is remembered of an instance. ``status`` and ``pid`` are the last ones seen; ``run.json`` knows better."""
 
     __tablename__ = "instances"
-    __table_args__ = {"sqlite_autoincrement": True}
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 — SQLAlchemy's own form
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(80))

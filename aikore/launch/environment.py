@@ -34,9 +34,7 @@ class Place:
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     """Return what of the manager's own environment a program gets."""
-    return {
-        key: value for key, value in environ.items() if key in PASSED_ON or key.startswith(PASSED_PREFIXES)
-    }
+    return {key: value for key, value in environ.items() if key in PASSED_ON or key.startswith(PASSED_PREFIXES)}
 
 
 def gpu_pinning(gpu_ids: Sequence[str] | None, amd: Iterable[str] = ()) -> dict[str, str]:

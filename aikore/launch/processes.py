@@ -89,7 +89,7 @@ def _links(pid: int) -> set[str]:
     with suppress(OSError):
         for fd in os.listdir(f"/proc/{pid}/fd"):
             with suppress(OSError):
-                links.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+                links.add(str(Path(f"/proc/{pid}/fd/{fd}").readlink()))
     return links
 
 
@@ -107,8 +107,8 @@ def describe_listener(port: int) -> str | None:
 
 __all__ = [
     "alive",
-    "describe_listener",
     "descendants",
+    "describe_listener",
     "holds_socket",
     "kill_marked",
     "listeners",

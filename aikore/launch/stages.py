@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from asyncinotify import Inotify, InotifyError, Mask, Watch
+from asyncinotify import Inotify, Mask, Watch
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +21,17 @@ class StageWatcher:
     """Calls back with the text whenever an instance's stage file is written."""
 
     def __init__(self) -> None:
-        self._inotify = Inotify()
+        self._opened: Inotify | None = None
         self._watches: dict[Path, Watch] = {}
         self._callbacks: dict[Path, Callable[[str], None]] = {}
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def _inotify(self) -> Inotify:
+        if self._opened is None:
+            self._opened = Inotify()
+            self._task = asyncio.create_task(self._run(self._opened))
+        return self._opened
 
     def watch(self, folder: Path, callback: Callable[[str], None], clear: bool) -> None:
         """Follow the stage of the run in ``folder``; ``clear`` empties it first (a new run)."""
@@ -34,27 +41,27 @@ class StageWatcher:
             if clear or not path.exists():
                 path.write_bytes(b"")
             self._watches[path] = self._inotify.add_watch(path, Mask.CLOSE_WRITE | Mask.MODIFY)
-        except (OSError, InotifyError) as error:
+        except OSError as error:
             log.warning("stages of %s cannot be followed: %s", folder, error)
             return
         self._callbacks[path] = callback
-        self._task = self._task or asyncio.create_task(self._run())
 
     def forget(self, folder: Path) -> None:
         path = folder / STAGE_NAME
         self._callbacks.pop(path, None)
         watch = self._watches.pop(path, None)
         if watch is not None:
-            with suppress(OSError, InotifyError, ValueError):
+            with suppress(OSError, ValueError):
                 self._inotify.rm_watch(watch)
 
     def close(self) -> None:
         if self._task:
             self._task.cancel()
-        self._inotify.close()
+        if self._opened:
+            self._opened.close()
 
-    async def _run(self) -> None:
-        async for event in self._inotify:
+    async def _run(self, inotify: Inotify) -> None:
+        async for event in inotify:
             path = event.watch.path if event.watch else None
             callback = self._callbacks.get(path) if path else None
             if callback and path:

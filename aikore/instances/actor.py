@@ -1,0 +1,334 @@
+"""One instance's task: the only writer of its status. Performs the lifecycle's effects and feeds results back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from aikore.errors import AiKoreError, NotFoundError, NotStoppedError, PortInUseError
+from aikore.instances import lifecycle
+from aikore.instances.files import last_line
+from aikore.instances.lifecycle import Input, State, Status, step
+from aikore.instances.probe import Answer, Target, look, stranger
+from aikore.instances.rows import InstanceRow, utcnow
+from aikore.launch import processes
+from aikore.launch.keeper import machine_session
+from aikore.launch.protocol import Handle, Launcher, RunRecord, RunSpec
+from aikore.launch.stages import StageWatcher, read_stage
+
+log = logging.getLogger(__name__)
+
+LISTEN_INTERVAL = 0.05
+"""Seconds between two looks whether the app listens: a refused connection to loopback costs about 0.1 ms."""
+
+UNWELL_INTERVAL = 0.2
+LOOK_TIMEOUT = 10.0
+ADOPTION_LOOK = 0.5
+"""Seconds an adopted app gets to answer before the first status is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """When the program counts as ready. ``target`` is None for programs without a port. Times in seconds."""
+
+    target: Target | None
+    timeout: float
+    health_interval: float
+    health_timeout: float
+
+
+class Workshop(Protocol):
+    """What an actor needs of the house."""
+
+    launcher: Launcher
+    stages: StageWatcher
+
+    def folder(self, row: InstanceRow) -> Path: ...
+    def readiness(self, row: InstanceRow) -> Readiness: ...
+    def prepare(self, row: InstanceRow, run: int) -> RunSpec: ...
+    def changed(self, actor: Actor) -> None: ...
+    def became_ready(self, actor: Actor) -> None: ...
+
+
+class _Retire:
+    """Asks the actor to take no more wishes; granted only at rest."""
+
+
+Item = tuple[Input | _Retire, asyncio.Future[None] | None]
+
+
+class Actor:
+    """Holds the state of one instance, its handle and its looking tasks."""
+
+    def __init__(self, row: InstanceRow, workshop: Workshop) -> None:
+        self.row = row
+        self.state = State(run=row.last_run)
+        self.status_since: datetime = utcnow()
+        self.started_at: datetime | None = None
+        self.handle: Handle | None = None
+        self._workshop = workshop
+        self._queue: asyncio.Queue[Item] = asyncio.Queue()
+        self._retired = False
+        self._retry: asyncio.TimerHandle | None = None
+        self._quiet: asyncio.TimerHandle | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._waiter: asyncio.Task[None] | None = None
+        self._loop_task: asyncio.Task[None] | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self._workshop.folder(self.row)
+
+    @property
+    def pid(self) -> int | None:
+        alive = self.state.status in lifecycle.ALIVE and self.handle is not None
+        return self.handle.record.pid if alive and self.handle else None
+
+    # Wishes -------------------------------------------------------------------------------------------------
+
+    async def wish(self, given: Input) -> None:
+        """Hand in a wish and return when it has been taken up. Raises what stands in its way."""
+        await self._ask(given)
+
+    async def retire(self) -> None:
+        """Take no more wishes from now on. Raises NotStoppedError while the instance is not at rest."""
+        await self._ask(_Retire())
+
+    def unretire(self) -> None:
+        self._retired = False
+
+    async def _ask(self, item: Input | _Retire) -> None:
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait((item, answer))
+        await answer
+
+    def tell(self, given: Input) -> None:
+        """Report something seen."""
+        self._queue.put_nowait((given, None))
+
+    # Life of the task ---------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        self._loop_task = asyncio.create_task(self._run(), name=f"actor {self.row.slug}")
+
+    def close(self) -> None:
+        """End the task and let go of the run without ending it."""
+        for task in (self._watcher, self._waiter, self._loop_task):
+            if task:
+                task.cancel()
+        for timer in (self._retry, self._quiet):
+            if timer:
+                timer.cancel()
+        self._workshop.stages.forget(self.folder)
+
+    async def _run(self) -> None:
+        while True:
+            item, answer = await self._queue.get()
+            try:
+                await self._take(item)
+            except AiKoreError as error:
+                if answer and not answer.done():
+                    answer.set_exception(error)
+                else:
+                    log.warning("%s: %s", self.row.slug, error.message)
+            except Exception as error:
+                log.exception("%s: the actor failed on %r", self.row.slug, item)
+                if answer and not answer.done():
+                    answer.set_exception(error)
+            else:
+                if answer and not answer.done():
+                    answer.set_result(None)
+
+    async def _take(self, item: Input | _Retire) -> None:
+        if isinstance(item, _Retire):
+            self._retire_now()
+            return
+        wished = isinstance(item, lifecycle.Start | lifecycle.Restart)
+        if wished and self._retired:
+            raise NotFoundError(f"{self.row.name} is being deleted.")
+        if wished and self.state.status in lifecycle.RESTING:
+            await self._check_port()
+        await self.feed(item)
+
+    def _retire_now(self) -> None:
+        if self.state.status not in lifecycle.RESTING or self.state.retry_pending:
+            raise NotStoppedError(f"{self.row.name} is {self.state.status}. Stop it first, then delete it.")
+        self._retired = True
+
+    async def _check_port(self) -> None:
+        user = await asyncio.to_thread(processes.describe_listener, self.row.port)
+        if user:
+            raise PortInUseError(
+                f"Port {self.row.port} is used by {user}. End that program, or create the instance anew "
+                "to give it another port."
+            )
+
+    async def feed(self, given: Input) -> None:
+        """Take one input: next state, then its effects. Only the actor's own task and its adoption call this."""
+        before = self.state
+        self.state, effects = step(before, given, lifecycle.RestartPolicy(self.row.restart_policy))
+        if self.state.status is not before.status:
+            self._status_changed(before.status)
+        if self.state != before:
+            self._workshop.changed(self)
+        for effect in effects:
+            await self._perform(effect)
+
+    def _status_changed(self, before: Status) -> None:
+        log.info("%s: %s → %s %s", self.row.slug, before, self.state.status, self.state.detail)
+        self.status_since = utcnow()
+        if self._retry and not self.state.retry_pending:
+            self._retry.cancel()
+        if self._quiet:
+            self._quiet.cancel()
+        if self.state.status is Status.STARTED:
+            loop = asyncio.get_running_loop()
+            quiet = lifecycle.QuietPassed(self.state.run)
+            self._quiet = loop.call_later(lifecycle.QUIET_TIME, self.tell, quiet)
+            self._workshop.became_ready(self)
+        if self.state.status in lifecycle.RESTING:
+            self.started_at = None
+            self._stop_watching()
+
+    def _stop_watching(self) -> None:
+        if self._watcher:
+            self._watcher.cancel()
+        self._workshop.stages.forget(self.folder)
+
+    async def _perform(self, effect: lifecycle.Effect) -> None:
+        match effect:
+            case lifecycle.Spawn(run):
+                await self._spawn(run)
+            case lifecycle.Probe(run):
+                self._watch(run)
+            case lifecycle.EndTree():
+                if self.handle:
+                    self.handle.stop()
+            case lifecycle.ScheduleRetry(run, delay):
+                loop = asyncio.get_running_loop()
+                self._retry = loop.call_later(delay, self.tell, lifecycle.RetryDue(run))
+
+    async def _spawn(self, run: int) -> None:
+        try:
+            spec = await asyncio.to_thread(self._workshop.prepare, self.row, run)
+            self._listen_for_stages(run, clear=True)
+            handle = await self._workshop.launcher.start(spec)
+        except AiKoreError as error:
+            await self.feed(lifecycle.SpawnFailed(run, error.message))
+            return
+        self._hold(handle)
+        self._workshop.changed(self)
+
+    def _hold(self, handle: Handle) -> None:
+        self.handle = handle
+        self.started_at = utcnow_from(handle.record.started_at)
+        self._waiter = asyncio.create_task(self._await_exit(handle))
+
+    async def _await_exit(self, handle: Handle) -> None:
+        ended = await handle.wait()
+        line = "" if ended.clean else await asyncio.to_thread(last_line, self.folder)
+        self.tell(lifecycle.Exited(handle.record.run, ended.code, ended.signal, ended.lost, line))
+
+    def _listen_for_stages(self, run: int, clear: bool) -> None:
+        self._workshop.stages.watch(self.folder, lambda text: self.tell(lifecycle.Stage(run, text)), clear)
+
+    # Looking ------------------------------------------------------------------------------------------------
+
+    def _watch(self, run: int) -> None:
+        if self._watcher:
+            self._watcher.cancel()
+        if self.handle and self.handle.record.run == run:
+            self._watcher = asyncio.create_task(self._keep_looking(run, self.handle))
+
+    async def _keep_looking(self, run: int, handle: Handle) -> None:
+        readiness = self._workshop.readiness(self.row)
+        if readiness.target is None:
+            self.tell(lifecycle.Ready(run))
+        elif await self._until_ready(run, handle, readiness, readiness.target):
+            await self._while_up(run, readiness, readiness.target)
+
+    async def _until_ready(self, run: int, handle: Handle, readiness: Readiness, target: Target) -> bool:
+        """Look until the app answers; False when it never can."""
+        overdue_at = time.monotonic() + readiness.timeout
+        ours = False
+        while True:
+            answer = await look(target, LOOK_TIMEOUT)
+            if answer is not Answer.NOBODY and not ours:
+                if other := await stranger(handle, target.port):
+                    self.tell(lifecycle.Refused(run, f"Port {target.port} is used by another program: {other}"))
+                    return False
+                ours = True
+            if answer is Answer.WELL:
+                self.tell(lifecycle.Ready(run))
+                return True
+            if time.monotonic() > overdue_at:
+                overdue_at = float("inf")
+                self.tell(lifecycle.Overdue(run, f"no answer on port {target.port} within {readiness.timeout:g} s"))
+            await asyncio.sleep(LISTEN_INTERVAL if answer is Answer.NOBODY else UNWELL_INTERVAL)
+
+    async def _while_up(self, run: int, readiness: Readiness, target: Target) -> None:
+        """Look whether a started app goes on answering."""
+        well_at = time.monotonic()
+        stalled = False
+        patience = min(LOOK_TIMEOUT, readiness.health_timeout)
+        while True:
+            well = time.monotonic() - well_at < readiness.health_interval
+            interval = readiness.health_interval if well else min(readiness.health_interval, 2.0)
+            await asyncio.sleep(interval)
+            answer = await look(target, patience)
+            silent = time.monotonic() - well_at
+            if answer is Answer.WELL:
+                well_at = time.monotonic()
+                if stalled:
+                    stalled = False
+                    self.tell(lifecycle.Ready(run))
+            elif not stalled and silent > readiness.health_timeout:
+                stalled = True
+                self.tell(lifecycle.Overdue(run, f"has not answered for {silent:.0f} s"))
+
+    # Adoption -----------------------------------------------------------------------------------------------
+
+    async def adopt(self) -> None:
+        """Find out how things are, before anybody asks. Call once, before :meth:`begin`."""
+        found = await self._workshop.launcher.adopt(self.folder)
+        if found is None:
+            return
+        if isinstance(found, RunRecord):
+            await self._learn_ending(found)
+            return
+        record = found.record
+        self._hold(found)
+        self._listen_for_stages(record.run, clear=False)
+        await self.feed(lifecycle.Adopted(record.run, record.state == "stopping"))
+        await self._first_look(record.run)
+
+    async def _first_look(self, run: int) -> None:
+        readiness = self._workshop.readiness(self.row)
+        if readiness.target is None or await look(readiness.target, ADOPTION_LOOK) is Answer.WELL:
+            await self.feed(lifecycle.Ready(run))
+        elif self.row.status in (Status.STARTED, Status.STALLED):
+            await self.feed(lifecycle.Overdue(run, "does not answer"))
+        elif stage := await asyncio.to_thread(read_stage, self.folder):
+            await self.feed(lifecycle.Stage(run, stage))
+
+    async def _learn_ending(self, record: RunRecord) -> None:
+        ended = record.exit
+        self.state = State(run=max(record.run, self.state.run))
+        if record.session != machine_session():
+            return
+        before = Status.STOPPING if ended.requested else Status.STARTING
+        self.state = State(before, self.state.run)
+        line = "" if ended.clean or ended.requested else await asyncio.to_thread(last_line, self.folder)
+        await self.feed(lifecycle.Exited(self.state.run, ended.code, ended.signal, ended.lost, line))
+        if ended.ended_at:
+            self.status_since = utcnow_from(ended.ended_at)
+
+
+def utcnow_from(timestamp: float) -> datetime:
+    """Return a Unix time in the form of :func:`utcnow`."""
+    return datetime.fromtimestamp(round(timestamp, 3), UTC).replace(tzinfo=None)

@@ -1,0 +1,277 @@
+"""The folders of instances, their launch scripts and the trash. All functions block: call them in a thread.
+
+Nothing is deleted through a link, and nothing is half-written: files are replaced whole, folders are moved by one
+rename.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aikore.config import Settings
+from aikore.errors import InvalidError, NotFoundError, StorageError
+from aikore.naming import contained
+
+SCRIPT_NAME = "launch.sh"
+SCRIPT_MAX = 2**20
+"""Bytes a launch script may have."""
+
+NOT_COPIED = ("env", "logs", "run.json", "run.lock", "stage")
+"""What belongs to one installation or one run; a copy makes its own. Environments hold absolute paths."""
+
+TRASH_NAME = re.compile(r"\d{8}T\d{12}-[a-z0-9-]{1,63}")
+TRASH_CARD = "instance.json"
+
+
+@contextmanager
+def storage(doing: str) -> Iterator[None]:
+    """Turn the disk's refusals inside the block into a StorageError that says what was being done."""
+    try:
+        yield
+    except OSError as error:
+        reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
+        raise StorageError(f"{doing} failed: {reason}. Nothing was changed.") from error
+
+
+def require_space(folder: Path, reserve: int, needed: int = 0) -> None:
+    """Raise StorageError unless ``needed`` bytes fit and ``reserve`` bytes stay free."""
+    with storage("Looking at the disk"):
+        free = shutil.disk_usage(folder).free
+    if free < reserve + needed:
+        raise StorageError(
+            f"Not enough disk: {_size(free)} left, needs about {_size(reserve + needed)}. Free some and try again."
+        )
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
+
+
+def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Replace a file at once: readers see the old or the new one, a full disk leaves the old one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def script_version(content: bytes) -> str:
+    """Return the version of a script: a digest of its bytes."""
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def clean_script(content: str) -> bytes:
+    """Return a script as it is stored. Raises InvalidError for what bash could not run."""
+    data = content.replace("\r\n", "\n").encode("utf-8", "surrogatepass")
+    if len(data) > SCRIPT_MAX:
+        raise InvalidError(f"The script has {len(data)} bytes; {SCRIPT_MAX} are possible.")
+    if b"\0" in data or any("\ud800" <= char <= "\udfff" for char in content):
+        raise InvalidError("The script holds a NUL or broken Unicode character, which bash cannot read. Remove it.")
+    return data
+
+
+def directory_size(folder: Path) -> int:
+    """Return the bytes below ``folder``, links not followed."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += Path(root, name).lstat().st_size
+    return total
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a folder; links in it are removed, what they point to is not."""
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
+
+
+def last_line(folder: Path) -> str:
+    """Return the last line with text of an instance's log, without colours, cut at 200 characters."""
+    with suppress(OSError), open(folder / "logs" / "output.log", "rb") as log:
+        log.seek(max(0, os.fstat(log.fileno()).st_size - 4096))
+        lines = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", log.read()).replace(b"\r", b"\n").splitlines()
+        for line in reversed(lines):
+            if line.strip():
+                return line.decode("utf-8", "replace").strip()[:200]
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrashEntry:
+    """A deleted instance. ``card`` holds its row."""
+
+    id: str
+    card: dict[str, Any]
+    deleted_at: datetime
+    size: int
+
+
+class InstanceFiles:
+    """The folders of all instances of one home."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def folder(self, slug: str) -> Path:
+        return self._settings.instances_dir / slug
+
+    def outputs(self, slug: str) -> Path:
+        return self._settings.outputs_dir / slug
+
+    def slug_in_use(self, slug: str) -> bool:
+        """Say whether a folder already bears the slug, dangling links included."""
+        return any(os.path.lexists(path) for path in (self.folder(slug), self.outputs(slug)))
+
+    def create(self, slug: str, script: bytes) -> None:
+        """Make the folders of a new instance with its launch script; all of it or nothing."""
+        require_space(self._settings.home, self._settings.disk_reserve_bytes)
+        with storage("Creating the instance's folder"):
+            self._undoing(slug, lambda: self._fill_new(slug, script))
+
+    def _fill_new(self, slug: str, script: bytes) -> None:
+        self.folder(slug).mkdir(mode=0o755)
+        (self.folder(slug) / "logs").mkdir()
+        self.outputs(slug).mkdir(mode=0o755)
+        write_whole(self.folder(slug) / SCRIPT_NAME, script, 0o755)
+
+    def copy(self, source: str, target: str) -> None:
+        """Clone an instance's files; its environment, logs and outputs are not copied."""
+        origin = self.folder(source)
+        needed = sum(directory_size(p) for p in origin.iterdir() if p.name not in NOT_COPIED and not p.is_symlink())
+        require_space(self._settings.home, self._settings.disk_reserve_bytes, needed)
+
+        def work() -> None:
+            shutil.copytree(origin, self.folder(target), symlinks=True, ignore=_ignore_at_top(origin))
+            (self.folder(target) / "logs").mkdir()
+            self.outputs(target).mkdir()
+
+        with storage("Copying the instance"):
+            self._undoing(target, work)
+
+    def _undoing(self, slug: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException:
+            self.discard(slug)
+            raise
+
+    def discard(self, slug: str) -> None:
+        """Remove the folders of an instance whose creation failed."""
+        for path in (self.folder(slug), self.outputs(slug)):
+            with suppress(OSError):
+                remove_tree(path)
+
+    def read_script(self, slug: str) -> bytes:
+        try:
+            with storage("Reading the launch script"):
+                return self._script_path(slug).read_bytes()
+        except StorageError as error:
+            raise NotFoundError(f"{SCRIPT_NAME} of {slug} cannot be read; save it anew.") from error
+
+    def write_script(self, slug: str, content: bytes) -> None:
+        require_space(self._settings.home, 0, len(content))
+        with storage("Saving the launch script"):
+            write_whole(self._script_path(slug), content, 0o755)
+
+    def keep_old_script(self, slug: str) -> None:
+        """Lay the present script beside itself before it is replaced."""
+        name = f"{SCRIPT_NAME}.{datetime.now(UTC):%Y%m%dT%H%M%S}.bak"
+        with storage("Keeping the old launch script"):
+            write_whole(self.folder(slug) / name, self._script_path(slug).read_bytes())
+
+    def _script_path(self, slug: str) -> Path:
+        return contained(self.folder(slug), SCRIPT_NAME)
+
+    # The trash ----------------------------------------------------------------------------------------------
+
+    def trash(self, slug: str, card: dict[str, Any]) -> str:
+        """Move an instance's folders to the trash and return the entry's id. The folder's rename is the decision."""
+        entry_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{slug}"
+        entry = self._settings.trash_dir / entry_id
+        with storage("Moving the instance to the trash"):
+            self._settings.trash_dir.mkdir(exist_ok=True)
+            entry.mkdir()
+            try:
+                write_whole(entry / TRASH_CARD, json.dumps(card).encode(), 0o600)
+                if self.folder(slug).exists():
+                    self.folder(slug).rename(entry / "instance")
+            except OSError:
+                remove_tree(entry)
+                raise
+            if self.outputs(slug).exists():
+                self.outputs(slug).rename(entry / "outputs")
+        return entry_id
+
+    def list_trash(self) -> list[TrashEntry]:
+        """Return the deleted instances, newest first."""
+        entries = []
+        if self._settings.trash_dir.is_dir():
+            for folder in sorted(self._settings.trash_dir.iterdir(), reverse=True):
+                with suppress(OSError, ValueError, KeyError, NotFoundError):
+                    entries.append(self.trash_entry(folder.name))
+        return entries
+
+    def trash_entry(self, entry_id: str) -> TrashEntry:
+        """Return one entry. Raises NotFoundError."""
+        folder = self._settings.trash_dir / entry_id
+        if not TRASH_NAME.fullmatch(entry_id) or not _real_directory(folder):
+            raise NotFoundError(f"The trash holds no {entry_id[:100]!r}.")
+        try:
+            card = json.loads((folder / TRASH_CARD).read_bytes())
+        except (OSError, ValueError) as error:
+            raise NotFoundError(f"The trash entry {entry_id} has no readable {TRASH_CARD}.") from error
+        when = datetime.strptime(entry_id.split("-", 1)[0], "%Y%m%dT%H%M%S%f")
+        return TrashEntry(entry_id, card, when, directory_size(folder))
+
+    def restore(self, entry_id: str, slug: str) -> None:
+        """Move an entry's folders back, under ``slug``."""
+        entry = self._settings.trash_dir / entry_id
+        with storage("Restoring the instance"):
+            if (entry / "outputs").exists():
+                (entry / "outputs").rename(self.outputs(slug))
+            else:
+                self.outputs(slug).mkdir(exist_ok=True)
+            (entry / "instance").rename(self.folder(slug))
+            remove_tree(entry)
+
+    def remove_trash(self, entry_id: str) -> None:
+        """Delete an entry for good."""
+        self.trash_entry(entry_id)
+        with storage("Emptying the trash"):
+            remove_tree(self._settings.trash_dir / entry_id)
+
+    def trashed_ids(self) -> set[int]:
+        """Return the instance ids of all trash entries."""
+        return {entry.card["id"] for entry in self.list_trash() if "id" in entry.card}
+
+
+def _real_directory(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _ignore_at_top(origin: Path) -> Callable[[str, list[str]], set[str]]:
+    return lambda folder, names: set(NOT_COPIED) & set(names) if Path(folder) == origin else set()

@@ -1,0 +1,642 @@
+"""All instances of the house: makes, changes and removes them, and reconciles the routes.
+
+Statuses are not its matter; it hands wishes to the actors. Structural changes run one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from aikore import naming
+from aikore.blueprints.header import Header, parse_header
+from aikore.blueprints.library import Library
+from aikore.config import Settings, shipped_dir
+from aikore.database.engine import Database
+from aikore.errors import (
+    AiKoreError,
+    ConflictError,
+    InvalidBlueprintError,
+    NameTakenError,
+    NotFoundError,
+    ProxyError,
+    StaleError,
+    UnknownGpuError,
+)
+from aikore.events import Bus
+from aikore.instances import lifecycle, ports, views
+from aikore.instances.actor import Actor, Readiness
+from aikore.instances.files import InstanceFiles, clean_script, script_version
+from aikore.instances.probe import Target
+from aikore.instances.rows import HouseRow, InstanceRow, utcnow
+from aikore.instances.schemas import InstanceChange, InstanceCreate
+from aikore.launch.environment import Place, launch_environment
+from aikore.launch.keeper import machine_session
+from aikore.launch.protocol import Launcher, RunSpec
+from aikore.launch.stages import StageWatcher
+from aikore.monitor.gpu import list_gpus
+from aikore.proxy.routes import Proxy, Route
+
+log = logging.getLogger(__name__)
+
+SESSION_KEY = "session"
+"""House memory: the machine session in which instances were last started by autostart; empty after a clean end."""
+
+ROUTED = ("hostname", "is_comfyui_active_slot", "app_port")
+"""Fields whose change re-addresses an instance."""
+
+
+CHOICES = ("gpu_ids", "autostart", "persistent_mode", "environment", "launch_args", "restart_policy")
+"""Fields that a person chooses and that a copy or a restored instance takes along."""
+
+
+class Manager:
+    """The workshop of the actors and the home of their rows."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        library: Library,
+        launcher: Launcher,
+        proxy: Proxy,
+        bus: Bus,
+    ) -> None:
+        self.settings = settings
+        self.launcher = launcher
+        self.stages = StageWatcher()
+        self.files = InstanceFiles(settings)
+        self._database = database
+        self._library = library
+        self._proxy = proxy
+        self._bus = bus
+        self._actors: dict[int, Actor] = {}
+        self._headers: dict[int, Header] = {}
+        self._trash: list[dict[str, Any]] = []
+        self._structure = asyncio.Lock()
+        self._dirty: set[int] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # Start and end ------------------------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Read the rows and find out how every instance is. Nothing may be answered before this returns."""
+        rows = await self._database.run(lambda s: list(s.scalars(select(InstanceRow).order_by(InstanceRow.id))))
+        rows = await self._finish_interrupted(rows)
+        self._headers = await asyncio.to_thread(lambda: {row.id: self._read_header(row) for row in rows})
+        self._actors = {row.id: Actor(row, self) for row in rows}
+        await asyncio.gather(*(actor.adopt() for actor in self._actors.values()))
+        for actor in self._actors.values():
+            actor.begin()
+        self._trash = await asyncio.to_thread(self._read_trash)
+
+    async def _finish_interrupted(self, rows: list[InstanceRow]) -> list[InstanceRow]:
+        """Complete deletions that a killed manager left between the move and the row's removal."""
+        missing = [row for row in rows if not self.files.folder(row.slug).exists()]
+        if not missing:
+            return rows
+        trashed = await asyncio.to_thread(self.files.trashed_ids)
+        gone = {row.id for row in missing if row.id in trashed}
+        await self._database.run(lambda s: _delete_rows(s, gone))
+        for row in missing:
+            if row.id not in gone:
+                log.error("the folder of %s (instances/%s) is gone", row.name, row.slug)
+        return [row for row in rows if row.id not in gone]
+
+    async def autostart(self) -> None:
+        """Start what is to start by itself, once per start of the machine or of the house."""
+        session = machine_session()
+        if await self._database.run(lambda s: _remember(s, session)) == session:
+            return
+        slots = asyncio.Semaphore(self.settings.autostart_parallel)
+        for actor in self._actors.values():
+            if actor.row.autostart:
+                self._background(self._autostart_one(actor, slots))
+
+    async def _autostart_one(self, actor: Actor, slots: asyncio.Semaphore) -> None:
+        async with slots:
+            try:
+                await actor.wish(lifecycle.Start())
+            except AiKoreError as error:
+                self._notice("error", f"{actor.row.name} did not start by itself: {error.message}")
+                return
+            with self._bus.subscribe() as changes:
+                while actor.state.status is lifecycle.Status.STARTING:
+                    await changes.next()
+                    changes.reset()
+
+    async def close_house(self) -> None:
+        """End all instances side by side; return when nothing of them is left."""
+        await self._database.run(lambda s: _remember(s, ""))
+        for actor in self._actors.values():
+            self._background(actor.wish(lifecycle.Stop()))
+        with self._bus.subscribe() as changes:
+            while any(actor.state.status in lifecycle.ALIVE for actor in self._actors.values()):
+                await changes.next()
+                changes.reset()
+
+    async def detach(self) -> None:
+        """Let go of everything without ending it."""
+        for actor in self._actors.values():
+            actor.close()
+        for task in self._tasks:
+            task.cancel()
+        await self._write_statuses()
+        self.stages.close()
+
+    # Looking up ---------------------------------------------------------------------------------------------
+
+    def actor(self, key: str) -> Actor:
+        """Return the actor of an id or slug. Raises NotFoundError."""
+        if key.isascii() and key.isdigit():
+            found = self._actors.get(int(key[:18]))
+        else:
+            found = next((actor for actor in self._actors.values() if actor.row.slug == key), None)
+        if found is None:
+            raise NotFoundError(f"There is no instance {key[:100]!r}.")
+        return found
+
+    def view(self, actor: Actor) -> dict[str, Any]:
+        header = self._headers.get(actor.row.id)
+        return views.instance_view(actor, header.provides if header else (), self.settings)
+
+    def list_views(self) -> list[dict[str, Any]]:
+        return [self.view(actor) for actor in self._actors.values()]
+
+    def trash(self) -> list[dict[str, Any]]:
+        return self._trash
+
+    def logs_folder(self, key: str) -> Path:
+        """Return the logs folder of an id or slug. Raises NotFoundError."""
+        return self.files.folder(self.actor(key).row.slug) / "logs"
+
+    # Making -------------------------------------------------------------------------------------------------
+
+    async def create(self, wanted: InstanceCreate) -> Actor:
+        """Make an instance. Refused before anything is made, or undone."""
+        name = naming.clean_name(wanted.name)
+        hostname = naming.clean_hostname(wanted.hostname)
+        blueprint = await asyncio.to_thread(self._library.get, wanted.base_blueprint)
+        if blueprint.error:
+            raise InvalidBlueprintError(f"The blueprint {blueprint.id} cannot be used: {blueprint.error}")
+        await self._check_gpus(wanted.gpu_ids)
+        script = blueprint.content.encode()
+        async with self._structure:
+            row = self._new_row(name, hostname, blueprint.id)
+            _choose(row, wanted)
+            row.script_origin = script_version(script)
+            actor = await self._settle(row, lambda: self.files.create(row.slug, script))
+        return await self._open(actor)
+
+    async def copy(self, source: Actor, wanted_name: str) -> Actor:
+        """Clone an instance's choices and files under a new name; logs, environment and outputs stay behind."""
+        name = naming.clean_name(wanted_name)
+        async with self._structure:
+            row = self._new_row(name, "", source.row.base_blueprint)
+            _choose(row, source.row)
+            row.autostart = False
+            row.script_origin = source.row.script_origin
+            actor = await self._settle(row, lambda: self.files.copy(source.row.slug, row.slug))
+        return await self._open(actor)
+
+    def _new_row(self, name: str, hostname: str, blueprint: str) -> InstanceRow:
+        self._check_name(name, None)
+        self._check_hostname(hostname, None)
+        rows = [actor.row for actor in self._actors.values()]
+        slugs = {row.slug for row in rows}
+        slug = naming.make_slug(name, lambda s: s in slugs or self.files.slug_in_use(s))
+        return InstanceRow(
+            name=name,
+            name_key=naming.name_key(name),
+            slug=slug,
+            base_blueprint=blueprint,
+            hostname=hostname,
+            autostart=False,
+            persistent_mode=False,
+            is_comfyui_active_slot=False,
+            status="stopped",
+            environment={},
+            launch_args="",
+            restart_policy="never",
+            script_origin="",
+            rebuild_pending=False,
+            last_run=0,
+            port=ports.choose_instance_port(self.settings.instance_port_pool, (row.port for row in rows)),
+            app_port=ports.choose_app_port(
+                self.settings.app_port_pool, (row.app_port for row in rows if row.app_port), self.settings.host
+            ),
+            created_at=utcnow(),
+            updated_at=utcnow(),
+        )
+
+    async def _settle(self, row: InstanceRow, fill: Callable[[], None]) -> Actor:
+        """Make folder, row and actor of a new instance; undo all of it when one step fails."""
+        await asyncio.to_thread(fill)
+        try:
+            await self._database.run(lambda s: s.add(row))
+        except BaseException:
+            await asyncio.to_thread(self.files.discard, row.slug)
+            raise
+        self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
+        actor = self._actors[row.id] = Actor(row, self)
+        return actor
+
+    async def _open(self, actor: Actor) -> Actor:
+        """Route a new instance and show it; undo its making when NGINX refuses.
+
+        Outside the structure lock, so that instances made together share one reload.
+        """
+        try:
+            await self._reroute()
+        except ProxyError:
+            async with self._structure:
+                del self._actors[actor.row.id], self._headers[actor.row.id]
+                await self._database.run(lambda s: _delete_rows(s, {actor.row.id}))
+                await asyncio.to_thread(self.files.discard, actor.row.slug)
+            raise
+        actor.begin()
+        self.changed(actor)
+        return actor
+
+    # Changing -----------------------------------------------------------------------------------------------
+
+    async def change(self, actor: Actor, wanted: InstanceChange) -> None:
+        """Change what is given. Settings of the program take effect at its next start."""
+        given = wanted.model_dump(exclude_unset=True)
+        replace_script = given.pop("replace_script", None)
+        changes = {key: value for key, value in given.items() if value is not None or key == "gpu_ids"}
+        async with self._structure:
+            await self._check_change(actor, changes)
+            script = await self._script_for(actor, changes.get("base_blueprint"), replace_script)
+            if script is not None:
+                changes["script_origin"] = script_version(script)
+            await self._save(actor, changes)
+            if script is not None:
+                await self._put_script(actor, script)
+        self.changed(actor)
+
+    async def _check_change(self, actor: Actor, changes: dict[str, Any]) -> None:
+        if "name" in changes:
+            changes["name"] = naming.clean_name(changes["name"])
+            changes["name_key"] = naming.name_key(changes["name"])
+            self._check_name(changes["name"], actor.row.id)
+        if "hostname" in changes:
+            changes["hostname"] = naming.clean_hostname(changes["hostname"])
+            self._check_hostname(changes["hostname"], actor.row.id)
+        if "gpu_ids" in changes:
+            await self._check_gpus(changes["gpu_ids"])
+
+    async def _script_for(self, actor: Actor, blueprint_name: str | None, replace: bool | None) -> bytes | None:
+        """Return the script a new blueprint brings; None when the present one stays."""
+        if blueprint_name is None or blueprint_name == actor.row.base_blueprint:
+            return None
+        blueprint = await asyncio.to_thread(self._library.get, blueprint_name)
+        if blueprint.error:
+            raise InvalidBlueprintError(f"The blueprint {blueprint.id} cannot be used: {blueprint.error}")
+        present = await asyncio.to_thread(self.files.read_script, actor.row.slug)
+        edited = script_version(present) != actor.row.script_origin
+        if edited and replace is None:
+            raise ConflictError(
+                "The launch script was edited. Say replace_script: true to take the new blueprint's script "
+                "(a copy of the edited one is kept), or false to keep the edited one."
+            )
+        if edited and not replace:
+            return None
+        if edited:
+            await asyncio.to_thread(self.files.keep_old_script, actor.row.slug)
+        return blueprint.content.encode()
+
+    async def _save(self, actor: Actor, changes: dict[str, Any]) -> None:
+        """Write changes to the row and re-address the instance where they ask for it; all of it or nothing."""
+        before = {key: getattr(actor.row, key) for key in changes}
+        await self._write_row(actor.row, changes)
+        if any(before.get(key) != changes.get(key) for key in ROUTED):
+            try:
+                await self._reroute()
+            except ProxyError:
+                await self._write_row(actor.row, before)
+                raise
+
+    async def _write_row(self, row: InstanceRow, changes: dict[str, Any]) -> None:
+        values = changes | {"updated_at": utcnow()}
+
+        def work(session: Session) -> None:
+            stored = session.get_one(InstanceRow, row.id)
+            for key, value in values.items():
+                setattr(stored, key, value)
+
+        await self._database.run(work)
+        for key, value in values.items():
+            setattr(row, key, value)
+
+    async def read_script(self, actor: Actor) -> tuple[str, str]:
+        """Return the launch script and its version."""
+        content = await asyncio.to_thread(self.files.read_script, actor.row.slug)
+        return content.decode("utf-8", "replace"), script_version(content)
+
+    async def save_script(self, actor: Actor, content: str, expected: str) -> str:
+        """Save the launch script if it is still the ``expected`` version; return the new one."""
+        script = clean_script(content)
+        parse_header(script.decode())
+        async with self._structure:
+            _, present = await self.read_script(actor)
+            if expected not in ("*", present):
+                raise StaleError("The script was changed since you opened it. Load it again, then save.")
+            await self._put_script(actor, script)
+        self.changed(actor)
+        return script_version(script)
+
+    async def _put_script(self, actor: Actor, script: bytes) -> None:
+        before = self._headers[actor.row.id]
+        await asyncio.to_thread(self.files.write_script, actor.row.slug, script)
+        after = self._headers[actor.row.id] = await asyncio.to_thread(self._read_header, actor.row)
+        if before.base_path != after.base_path:
+            await self._reroute()
+
+    async def rebuild(self, actor: Actor) -> None:
+        """Have the environment rebuilt at the next start."""
+        await self._write_row(actor.row, {"rebuild_pending": True})
+        self.changed(actor)
+
+    async def activate(self, actor: Actor) -> None:
+        """Give the active slot to an instance that provides ComfyUI; whoever had it loses it."""
+        if "comfyui" not in self._headers[actor.row.id].provides:
+            raise ConflictError(f"{actor.row.name} does not provide ComfyUI, so it cannot take the active slot.")
+        async with self._structure:
+            holders = [a for a in self._actors.values() if a.row.is_comfyui_active_slot and a is not actor]
+            for holder in holders:
+                await self._write_row(holder.row, {"is_comfyui_active_slot": False})
+            await self._save(actor, {"is_comfyui_active_slot": True})
+        for changed in (*holders, actor):
+            self.changed(changed)
+
+    # Removing -----------------------------------------------------------------------------------------------
+
+    async def delete(self, actor: Actor, permanent: bool, force: bool) -> None:
+        """Move an instance to the trash, or past it. With ``force`` it is stopped first."""
+        if force:
+            await self._stop_and_wait(actor)
+        async with self._structure:
+            await actor.retire()
+            try:
+                entry = await asyncio.to_thread(self.files.trash, actor.row.slug, self._card(actor))
+            except BaseException:
+                actor.unretire()
+                raise
+            await self._forget(actor)
+            if permanent:
+                await asyncio.to_thread(self.files.remove_trash, entry)
+        await self._trash_changed()
+        await self._reroute_or_notice(actor)
+
+    async def _stop_and_wait(self, actor: Actor) -> None:
+        with self._bus.subscribe() as changes:
+            await actor.wish(lifecycle.Stop())
+            while actor.state.status in lifecycle.ALIVE:
+                await changes.next()
+                changes.reset()
+
+    def _card(self, actor: Actor) -> dict[str, Any]:
+        row = actor.row
+        kept = {"id": row.id, "slug": row.slug, "port": row.port, "script_origin": row.script_origin}
+        return kept | {"last_run": row.last_run} | views.configuration(row)
+
+    async def _forget(self, actor: Actor) -> None:
+        await self._database.run(lambda s: _delete_rows(s, {actor.row.id}))
+        actor.close()
+        del self._actors[actor.row.id], self._headers[actor.row.id]
+        self._dirty.discard(actor.row.id)
+        self._bus.publish("instance_removed", {"id": actor.row.id})
+
+    async def _reroute_or_notice(self, actor: Actor) -> None:
+        try:
+            await self._reroute()
+        except ProxyError as error:
+            self._notice("error", f"The route of {actor.row.name} could not be changed yet: {error.message}")
+
+    async def restore(self, entry_id: str) -> Actor:
+        """Bring an instance back from the trash, under its old slug and name where they are free."""
+        async with self._structure:
+            entry = await asyncio.to_thread(self.files.trash_entry, entry_id)
+            card = entry.card
+            row = self._new_row(self._free_name(str(card["name"])), "", str(card["base_blueprint"]))
+            old_slug = str(card["slug"])
+            taken = {actor.row.slug for actor in self._actors.values()}
+            if naming.SLUG.fullmatch(old_slug) and old_slug not in taken and not self.files.slug_in_use(old_slug):
+                row.slug = old_slug
+            chosen = {field: card[field] for field in CHOICES}
+            wanted = InstanceCreate.model_validate({"name": row.name, "base_blueprint": row.base_blueprint, **chosen})
+            _choose(row, wanted)
+            row.script_origin = str(card.get("script_origin", ""))
+            row.last_run = int(card.get("last_run", 0))
+            row.rebuild_pending = row.slug != old_slug
+            hostname = str(card.get("hostname", ""))
+            row.hostname = "" if self._hostname_taken(hostname, None) else hostname
+            actor = await self._settle_restored(row, entry_id)
+        await self._trash_changed()
+        await self._reroute_or_notice(actor)
+        return actor
+
+    async def _settle_restored(self, row: InstanceRow, entry_id: str) -> Actor:
+        await self._database.run(lambda s: s.add(row))
+        try:
+            await asyncio.to_thread(self.files.restore, entry_id, row.slug)
+        except BaseException:
+            await self._database.run(lambda s: _delete_rows(s, {row.id}))
+            raise
+        self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
+        actor = self._actors[row.id] = Actor(row, self)
+        actor.begin()
+        self.changed(actor)
+        return actor
+
+    async def remove_from_trash(self, entry_id: str) -> None:
+        """Delete a trash entry for good."""
+        async with self._structure:
+            await asyncio.to_thread(self.files.remove_trash, entry_id)
+        await self._trash_changed()
+
+    async def _trash_changed(self) -> None:
+        self._trash = await asyncio.to_thread(self._read_trash)
+        self._bus.publish("trash", self._trash)
+
+    def _read_trash(self) -> list[dict[str, Any]]:
+        return [views.trash_view(entry) for entry in self.files.list_trash()]
+
+    # Rules --------------------------------------------------------------------------------------------------
+
+    def _check_name(self, name: str, own_id: int | None) -> None:
+        if self._name_taken(name, own_id):
+            raise NameTakenError(f"There is already an instance called {name!r}. Choose another name.")
+
+    def _name_taken(self, name: str, own_id: int | None) -> bool:
+        key = naming.name_key(name)
+        return any(actor.row.name_key == key and actor.row.id != own_id for actor in self._actors.values())
+
+    def _free_name(self, name: str) -> str:
+        number, free = 2, name
+        while self._name_taken(free, None):
+            suffix = f" ({number})"
+            free, number = name[: naming.NAME_MAX - len(suffix)] + suffix, number + 1
+        return free
+
+    def _check_hostname(self, hostname: str, own_id: int | None) -> None:
+        if self._hostname_taken(hostname, own_id):
+            raise NameTakenError(f"The host name {hostname} already belongs to an instance or to AiKore itself.")
+
+    def _hostname_taken(self, hostname: str, own_id: int | None) -> bool:
+        if not hostname:
+            return False
+        own = {"localhost", self.settings.host, self.settings.app_domain, *self.settings.allowed_hosts}
+        others = (actor.row.hostname for actor in self._actors.values() if actor.row.id != own_id)
+        return hostname in own or hostname in others
+
+    async def _check_gpus(self, gpu_ids: list[str] | None) -> None:
+        if not gpu_ids:
+            return
+        gpus = await asyncio.to_thread(list_gpus)
+        known = {gpu.id for gpu in gpus} | {gpu.uuid for gpu in gpus}
+        for gpu_id in gpu_ids:
+            if gpu_id not in known:
+                there = ", ".join(f"{gpu.id} ({gpu.name})" for gpu in gpus) or "none"
+                raise UnknownGpuError(f"There is no GPU {gpu_id!r} here. GPUs of this machine: {there}.")
+
+    # The workshop of the actors -----------------------------------------------------------------------------
+
+    def folder(self, row: InstanceRow) -> Path:
+        return self.files.folder(row.slug)
+
+    def readiness(self, row: InstanceRow) -> Readiness:
+        header = self._headers[row.id]
+        target = None
+        if header.ready.kind == "http":
+            prefix = naming.path_url(row.slug).rstrip("/") if header.base_path == "keep" else ""
+            target = Target(row.port, prefix + header.ready.path)
+        timeout = header.ready.timeout or self.settings.ready_timeout
+        return Readiness(target, timeout, self.settings.health_interval, self.settings.health_timeout)
+
+    def prepare(self, row: InstanceRow, run: int) -> RunSpec:
+        """Build the orders of a run from the instance as it now is. Blocks."""
+        self._headers[row.id] = header = self._read_header(row)
+        place = Place(
+            name=row.name,
+            slug=row.slug,
+            blueprint=row.base_blueprint,
+            folder=self.files.folder(row.slug),
+            outputs=self.files.outputs(row.slug),
+            models=self.settings.models_dir,
+            cache=self.settings.cache_dir,
+            functions=shipped_dir() / "functions.sh",
+            port=row.port,
+        )
+        environment = launch_environment(
+            place, row.environment, row.launch_args, row.gpu_ids, row.rebuild_pending, os.environ
+        )
+        return RunSpec(
+            slug=row.slug,
+            run=run,
+            folder=place.folder,
+            command=("bash", "launch.sh"),
+            environment=environment,
+            stop_signal=header.stop_signal,
+            stop_grace=self.settings.stop_grace,
+            rotate_bytes=self.settings.log_rotate_bytes,
+            keep=self.settings.log_keep,
+        )
+
+    def _read_header(self, row: InstanceRow) -> Header:
+        try:
+            return parse_header(self.files.read_script(row.slug).decode("utf-8", "replace"))
+        except AiKoreError as error:
+            log.warning("%s: %s", row.slug, error.message)
+            return parse_header("")
+
+    def changed(self, actor: Actor) -> None:
+        if actor.row.id in self._actors:
+            self._bus.publish("instance", self.view(actor))
+            if not self._dirty:
+                self._background(self._write_statuses())
+            self._dirty.add(actor.row.id)
+
+    def became_ready(self, actor: Actor) -> None:
+        if actor.row.rebuild_pending:
+            self._background(self._write_row(actor.row, {"rebuild_pending": False}))
+
+    async def _write_statuses(self) -> None:
+        """Write the statuses that changed: many changes, one transaction."""
+        await asyncio.sleep(0)
+        seen = [
+            (actor.row, str(actor.state.status), actor.pid, actor.state.run)
+            for actor_id in self._dirty
+            if (actor := self._actors.get(actor_id))
+        ]
+        self._dirty.clear()
+
+        def work(session: Session) -> None:
+            for row, status, pid, run in seen:
+                if stored := session.get(InstanceRow, row.id):
+                    stored.status, stored.pid, stored.last_run = status, pid, run
+
+        for row, status, pid, run in seen:
+            row.status, row.pid, row.last_run = status, pid, run
+        try:
+            await self._database.run(work)
+        except AiKoreError as error:
+            self._notice("error", error.message)
+
+    def _notice(self, level: str, message: str) -> None:
+        log.log(logging.ERROR if level == "error" else logging.INFO, "%s", message)
+        self._bus.publish("notice", {"level": level, "message": message})
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a background task failed", exc_info=error)
+
+    # Routes -------------------------------------------------------------------------------------------------
+
+    def routes(self) -> list[Route]:
+        """Return the routes as the rows want them."""
+        return [
+            Route(
+                slug=actor.row.slug,
+                port=actor.row.port,
+                base_path=self._headers[actor.row.id].base_path,
+                public_port=actor.row.app_port,
+                hostname=actor.row.hostname,
+                active=actor.row.is_comfyui_active_slot,
+            )
+            for actor in self._actors.values()
+        ]
+
+    async def _reroute(self) -> None:
+        await self._proxy.apply(self.routes())
+
+
+def _delete_rows(session: Session, ids: set[int]) -> None:
+    session.execute(delete(InstanceRow).where(InstanceRow.id.in_(ids)))
+
+
+def _choose(row: InstanceRow, source: InstanceCreate | InstanceRow) -> None:
+    for field in CHOICES:
+        setattr(row, field, getattr(source, field))
+
+
+def _remember(session: Session, value: str) -> str:
+    """Store the machine session and return the one stored before."""
+    row = session.get(HouseRow, SESSION_KEY)
+    before = row.value if row else ""
+    session.merge(HouseRow(key=SESSION_KEY, value=value))
+    return before

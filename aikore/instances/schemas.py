@@ -1,0 +1,152 @@
+"""What this room takes and gives as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+ENVIRONMENT_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+NO_NUL = r"^[^\x00]*$"
+
+Text = Annotated[str, StringConstraints(max_length=8192, pattern=NO_NUL)]
+EnvironmentName = Annotated[str, StringConstraints(pattern=ENVIRONMENT_NAME)]
+Environment = Annotated[dict[EnvironmentName, Text], Field(max_length=200)]
+GpuIds = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=80)]], Field(max_length=64)]
+BlueprintName = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+RestartPolicyName = Literal["never", "on-failure"]
+
+RESERVED_VARIABLES = frozenset(
+    {
+        "WEBUI_PORT", "INSTANCE_NAME", "INSTANCE_CONF_DIR", "INSTANCE_OUTPUT_DIR", "MODELS_DIR", "BLUEPRINT_ID",
+        "SUBFOLDER", "LAUNCH_ARGS",
+    }
+)  # fmt: skip
+"""Variables that AiKore sets itself; an instance's own value would be silently lost."""
+
+
+def _no_reserved(environment: dict[str, str] | None) -> dict[str, str] | None:
+    for name in environment or ():
+        if name in RESERVED_VARIABLES or name.startswith("AIKORE_"):
+            raise ValueError(f"{name} is set by AiKore itself; choose another name")
+    return environment
+
+
+class InstanceCreate(BaseModel):
+    """A new instance."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=400, description="The shown name, 80 characters at most.")
+    base_blueprint: BlueprintName = Field(description="The blueprint it is made from.")
+    gpu_ids: GpuIds | None = Field(None, description="GPUs it may use; null: all, an empty list: CPU only.")
+    autostart: bool = False
+    persistent_mode: bool = False
+    environment: Environment = Field(default_factory=dict)
+    launch_args: Text = ""
+    restart_policy: RestartPolicyName = "never"
+    hostname: str = Field("", max_length=253, description="A host name of its own, e.g. `comfy.example.lan`.")
+
+    _reserved = field_validator("environment")(_no_reserved)
+
+
+class InstanceChange(BaseModel):
+    """What to change; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(None, min_length=1, max_length=400)
+    base_blueprint: BlueprintName | None = None
+    replace_script: bool | None = Field(
+        None, description="With a new blueprint and an edited script: true replaces the script (a copy is kept)."
+    )
+    gpu_ids: GpuIds | None = None
+    autostart: bool | None = None
+    persistent_mode: bool | None = None
+    environment: Environment | None = None
+    launch_args: Text | None = None
+    restart_policy: RestartPolicyName | None = None
+    hostname: str | None = Field(None, max_length=253)
+    is_comfyui_active_slot: Literal[False] | None = Field(None, description="false gives the active slot back.")
+
+    _reserved = field_validator("environment")(_no_reserved)
+
+
+class InstanceCopy(BaseModel):
+    """The clone's name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=400)
+
+
+class Urls(BaseModel):
+    """Where an instance is reached; null where there is no such way."""
+
+    path: str
+    host: str | None
+    port: str | None
+    desktop: str | None
+
+
+class Instance(BaseModel):
+    """An instance as it now is."""
+
+    id: int
+    name: str
+    slug: str
+    base_blueprint: str
+    gpu_ids: list[str] | None
+    autostart: bool
+    persistent_mode: bool
+    is_comfyui_active_slot: bool
+    status: Literal["stopped", "starting", "started", "stalled", "stopping", "error"]
+    status_detail: str
+    exit_code: int | None
+    exit_signal: str | None
+    pid: int | None
+    port: int
+    vnc_port: int | None
+    vnc_display: int | None
+    environment: dict[str, str]
+    launch_args: str
+    restart_policy: RestartPolicyName
+    hostname: str
+    url: str
+    urls: Urls
+    actions: list[str]
+    provides: list[str]
+    run: int
+    restarts: int
+    rebuild_pending: bool
+    status_since: datetime
+    started_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Script(BaseModel):
+    """A launch script and its version."""
+
+    content: str
+    version: str
+
+
+class ScriptSave(BaseModel):
+    """A launch script to save."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    content: str = Field(max_length=2**20)
+
+
+class Trashed(BaseModel):
+    """A deleted instance. ``size`` in bytes."""
+
+    id: str
+    name: str
+    slug: str
+    base_blueprint: str
+    deleted_at: datetime
+    size: int

@@ -1,0 +1,86 @@
+"""How an instance looks from outside. Plain JSON data, built by hand because every change is shown to everybody."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from aikore import naming
+from aikore.config import Settings
+from aikore.instances.actor import Actor
+from aikore.instances.files import TrashEntry
+from aikore.instances.lifecycle import actions
+from aikore.instances.rows import InstanceRow
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """Return a stored time in the form of RFC 3339."""
+    return moment.isoformat(timespec="milliseconds") + "Z" if moment else None
+
+
+def instance_view(actor: Actor, provides: tuple[str, ...], settings: Settings) -> dict[str, Any]:
+    """Return the JSON of an instance (schema: :class:`aikore.instances.schemas.Instance`)."""
+    row, state = actor.row, actor.state
+    return {
+        **configuration(row),
+        "id": row.id,
+        "slug": row.slug,
+        "is_comfyui_active_slot": row.is_comfyui_active_slot,
+        "status": str(state.status),
+        "status_detail": state.detail,
+        "exit_code": state.exit_code,
+        "exit_signal": state.exit_signal,
+        "pid": actor.pid,
+        "port": row.port,
+        "vnc_port": row.vnc_port,
+        "vnc_display": row.vnc_display,
+        "url": naming.path_url(row.slug),
+        "urls": _urls(row, settings),
+        "actions": _actions(actor, provides),
+        "provides": list(provides),
+        "run": state.run,
+        "restarts": state.restarts,
+        "rebuild_pending": row.rebuild_pending,
+        "status_since": stamp(actor.status_since),
+        "started_at": stamp(actor.started_at),
+        "created_at": stamp(row.created_at),
+        "updated_at": stamp(row.updated_at),
+    }
+
+
+def configuration(row: InstanceRow) -> dict[str, Any]:
+    """Return what a person chose for an instance."""
+    return {
+        "name": row.name,
+        "base_blueprint": row.base_blueprint,
+        "gpu_ids": row.gpu_ids,
+        "autostart": row.autostart,
+        "persistent_mode": row.persistent_mode,
+        "environment": row.environment,
+        "launch_args": row.launch_args,
+        "restart_policy": row.restart_policy,
+        "hostname": row.hostname,
+    }
+
+
+def _urls(row: InstanceRow, settings: Settings) -> dict[str, str | None]:
+    return {
+        "path": naming.path_url(row.slug),
+        "host": naming.host_url(row.slug, row.hostname, settings.app_domain, settings.port),
+        "port": naming.port_url(row.app_port),
+        "desktop": None,
+    }
+
+
+def _actions(actor: Actor, provides: tuple[str, ...]) -> list[str]:
+    allowed = list(actions(actor.state))
+    if "comfyui" in provides and not actor.row.is_comfyui_active_slot:
+        allowed.append("activate")
+    return allowed
+
+
+def trash_view(entry: TrashEntry) -> dict[str, Any]:
+    """Return the JSON of a trash entry (schema: :class:`aikore.instances.schemas.Trashed`)."""
+    card = entry.card
+    texts = {key: str(card.get(key, "")) for key in ("name", "slug", "base_blueprint")}
+    return {"id": entry.id, **texts, "deleted_at": stamp(entry.deleted_at), "size": entry.size}

@@ -1,0 +1,251 @@
+"""Where the parts meet. Importing this module does no work; :func:`serve` opens the house and closes it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from aikore import __version__, live, problems, system
+from aikore.auth.guard import Guard
+from aikore.blueprints import api as blueprints_api
+from aikore.blueprints.library import Library
+from aikore.config import NginxMode, Settings, shipped_dir
+from aikore.database.engine import Database, make_engine
+from aikore.database.migrate import migrate
+from aikore.errors import AiKoreError, StartupError
+from aikore.events import Bus
+from aikore.instances import api as instances_api
+from aikore.instances.manager import Manager
+from aikore.launch.local import LocalLauncher
+from aikore.logs import api as logs_api
+from aikore.monitor.gpu import list_gpus
+from aikore.proxy.nginx import NginxProxy, NoProxy
+from aikore.proxy.routes import Proxy
+
+log = logging.getLogger(__name__)
+
+GRACEFUL_SOCKETS = 2
+"""Seconds open requests get when the manager ends."""
+
+
+class House:
+    """All parts of one AiKore, wired. :meth:`start` opens it; one of :meth:`close` and :meth:`detach` ends it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.bus = Bus()
+        self.database = Database(make_engine(settings.sqlalchemy_url))
+        self.library = Library(shipped_dir() / "blueprints", settings.custom_blueprints_dir)
+        self.proxy: Proxy = NoProxy() if settings.nginx is NginxMode.OFF else NginxProxy(settings)
+        self.manager = Manager(settings, self.database, self.library, LocalLauncher(), self.proxy, self.bus)
+        self.restart_wish = asyncio.Event()
+
+    async def start(self) -> None:
+        """Migrate, learn how every instance is, open the door, start what starts by itself."""
+        await asyncio.to_thread(migrate, self.database.engine)
+        await self.manager.load()
+        gpus = [gpu.as_dict() for gpu in await asyncio.to_thread(list_gpus)]
+        await self.proxy.start(self.manager.routes())
+        blueprints = await asyncio.to_thread(blueprints_api.listing, self.library)
+        self.bus.publish("blueprints", blueprints)
+        self.bus.publish("system", system.system_info(self.settings, self.proxy, gpus))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what a page needs to begin with."""
+        return {
+            "instances": self.manager.list_views(),
+            "blueprints": self.bus.latest.get("blueprints", []),
+            "trash": self.manager.trash(),
+            "system": self.bus.latest.get("system", {}),
+        }
+
+    async def detach(self) -> None:
+        """Let go of instances and NGINX; the next manager adopts them."""
+        await self.manager.detach()
+        self.proxy.detach()
+        self.database.close()
+
+    async def close(self) -> None:
+        """End what is left when all instances have ended."""
+        await self.manager.detach()
+        await self.proxy.stop()
+        self.database.close()
+
+
+def create_app(settings: Settings, house: House | None = None) -> FastAPI:
+    """Build the web application. Does no work besides; the house must be started for it to answer truly."""
+    house = house or House(settings)
+    app = FastAPI(
+        title="AiKore",
+        version=__version__,
+        docs_url="/api/docs",
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.state.house = house
+    problems.install(app)
+    app.include_router(instances_api.router(house.manager))
+    app.include_router(blueprints_api.router(house.library, house.bus))
+    app.include_router(logs_api.router(house.manager.logs_folder))
+    app.include_router(system.router(settings, house.proxy, house.restart_wish.set))
+    app.include_router(live.router(house.bus, house.snapshot))
+    app.add_middleware(Guard, settings=settings)
+    return app
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but signals are ours: the instances end before the server does."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(settings: Settings) -> int:
+    """Run AiKore until it is told to end; return the exit code. A wished restart does not return."""
+    _set_up_logging(settings.log_level)
+    try:
+        restart = asyncio.run(_serve(settings))
+    except AiKoreError as error:
+        print(f"aikore: {error.message}", file=sys.stderr)  # noqa: T201 — the person who started it reads this
+        return 1
+    if restart:
+        log.info("the manager is being replaced")
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 — the same command once more
+    return 0
+
+
+async def _serve(settings: Settings) -> bool:
+    """Run the house; True when it is to be started anew."""
+    with _home_lock(settings):
+        house = House(settings)
+        await house.start()
+        listener = _bind_socket(settings)
+        config = uvicorn.Config(
+            create_app(settings, house),
+            log_config=None,
+            access_log=False,
+            forwarded_allow_ips="*",  # nothing but NGINX reaches the socket
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=GRACEFUL_SOCKETS,
+            lifespan="off",
+        )
+        server = _Server(config)
+        restart = await _until_told(house, server, listener)
+        if restart:
+            await house.detach()
+        else:
+            await house.close()
+            settings.manager_socket.unlink(missing_ok=True)
+        return restart
+
+
+async def _until_told(house: House, server: _Server, listener: socket.socket) -> bool:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    serving = asyncio.create_task(server.serve([listener]))
+    end = asyncio.create_task(told.wait())
+    restart = asyncio.create_task(house.restart_wish.wait())
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.005)
+    await house.manager.autostart()
+    _greet(house.settings)
+    await asyncio.wait((serving, end, restart), return_when=asyncio.FIRST_COMPLETED)
+    restarting = restart.done() and not end.done()
+    if not restarting:
+        log.info("ending: all instances are being stopped")
+        await house.manager.close_house()
+    server.should_exit = True
+    await serving
+    for task in (end, restart):
+        task.cancel()
+    return restarting
+
+
+def _greet(settings: Settings) -> None:
+    host = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::1", "::") else settings.host  # noqa: S104
+    where = f"http://{host}:{settings.port}/" if settings.nginx is not NginxMode.OFF else str(settings.manager_socket)
+    print(f"AiKore {__version__} is ready: {where}", flush=True)  # noqa: T201 — the promised address
+
+
+def _set_up_logging(level: str) -> None:
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    for noisy in ("alembic", "httpx", "httpcore", "uvicorn.error"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@contextlib.contextmanager
+def _home_lock(settings: Settings) -> Iterator[None]:
+    """Make the data folder and hold it for this manager alone. Raises StartupError."""
+    home = settings.home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = os.open(home / "manager.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StartupError(
+            f"The data folder {home} cannot be written: {error.strerror}. "
+            "Make it writable for this user or choose another one with AIKORE_HOME."
+        ) from error
+    try:
+        _take_home(home, lock)
+        _make_folders(settings)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _take_home(home: Path, lock: int) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
+        raise StartupError(
+            f"Another AiKore (process {holder or 'unknown'}) already runs on {home}. "
+            "Use that one, end it, or choose another data folder with AIKORE_HOME."
+        ) from error
+    os.pwrite(lock, f"{os.getpid():<19}\n".encode(), 0)
+
+
+def _make_folders(settings: Settings) -> None:
+    folders = (
+        settings.instances_dir,
+        settings.outputs_dir,
+        settings.models_dir,
+        settings.custom_blueprints_dir,
+        settings.cache_dir,
+        settings.trash_dir,
+    )
+    try:
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+        settings.run_dir.mkdir(mode=0o700, exist_ok=True)
+        settings.run_dir.chmod(0o700)
+    except OSError as error:
+        raise StartupError(
+            f"{error.filename} cannot be made: {error.strerror}. Make {settings.home} writable for this user."
+        ) from error
+    if settings.run_dir.is_symlink() or settings.run_dir.stat().st_uid != os.getuid():
+        raise StartupError(f"{settings.run_dir} belongs to somebody else. Remove it or shorten AIKORE_HOME.")
+
+
+def _bind_socket(settings: Settings) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    settings.manager_socket.unlink(missing_ok=True)
+    listener.bind(str(settings.manager_socket))
+    settings.manager_socket.chmod(0o600)
+    listener.listen(1024)
+    return listener

@@ -1,0 +1,95 @@
+"""What AiKore tells of itself and of the machine, and its own restart."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from aikore import __version__
+from aikore.config import Settings
+from aikore.monitor.gpu import list_gpus
+from aikore.problems import problem_responses
+from aikore.proxy.routes import Proxy
+
+
+class Health(BaseModel):
+    """The manager answers."""
+
+    status: str
+
+
+class GpuInfo(BaseModel):
+    """One GPU; ``memory_total`` in bytes."""
+
+    id: str
+    index: int
+    name: str
+    uuid: str
+    memory_total: int
+
+
+class NginxInfo(BaseModel):
+    """The door: who supervises it, the configuration it serves, how often it was reloaded."""
+
+    mode: str
+    generation: str
+    reloads: int
+    pid: int | None
+    old_workers: int
+
+
+class SystemInfo(BaseModel):
+    """AiKore and its machine."""
+
+    version: str
+    home: str
+    python: str
+    app_domain: str
+    gpus: list[GpuInfo]
+    nginx: NginxInfo
+
+
+class Restarting(BaseModel):
+    """The manager will be back in a moment."""
+
+    status: str
+
+
+def system_info(settings: Settings, proxy: Proxy, gpus: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the JSON of :class:`SystemInfo`."""
+    return {
+        "version": __version__,
+        "home": str(settings.home),
+        "python": platform.python_version(),
+        "app_domain": settings.app_domain,
+        "gpus": gpus,
+        "nginx": asdict(proxy.info()),
+    }
+
+
+def router(settings: Settings, proxy: Proxy, restart: Callable[[], None]) -> APIRouter:
+    """Build the routes. ``restart`` replaces the manager once the answer is out."""
+    routes = APIRouter(tags=["system"], responses=problem_responses(403, 422, 500))
+
+    @routes.get("/api/health", response_model=Health)
+    async def health() -> dict[str, str]:
+        """Say that the manager answers."""
+        return {"status": "ok"}
+
+    @routes.get("/api/system/info", response_model=SystemInfo)
+    def info() -> dict[str, Any]:
+        """Describe AiKore and its machine."""
+        return system_info(settings, proxy, [gpu.as_dict() for gpu in list_gpus()])
+
+    @routes.post("/api/system/restart", status_code=202, response_model=Restarting)
+    async def restart_manager() -> dict[str, str]:
+        """Replace the manager alone; instances and NGINX go on."""
+        restart()
+        return {"status": "restarting"}
+
+    return routes
