@@ -58,7 +58,7 @@ def make_slug(name: str, taken: Callable[[str], bool]) -> str:
     """
     ascii_text = unidecode(unicodedata.normalize("NFKC", name)).lower()
     base = re.sub(r"[^a-z0-9]+", "-", ascii_text).strip("-")[:SLUG_MAX].strip("-")
-    if not re.search("[a-z]", base) or base in RESERVED_SLUGS or base.startswith("xn--"):
+    if not re.search("[a-z]", base) or base in RESERVED_SLUGS:
         base = f"app-{base}".strip("-")
     slug, number = base, 2
     while taken(slug):

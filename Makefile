@@ -1,0 +1,49 @@
+# AiKore's commands. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+WORKERS ?= 2
+
+.PHONY: help run test check bench soak lock clean
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: $(VENV)/.run ## start AiKore and print its address (AIKORE_* variables are its settings)
+	@exec $(BIN)/aikore serve
+
+test: $(VENV)/.test ## install what the tests need and run all of them
+	$(PYTEST) tests/unit tests/test_layers.py -n $(WORKERS) -q
+	$(PYTEST) tests/integration tests/e2e -n $(WORKERS) --dist worksteal -q
+
+check: $(VENV)/.test ## lint, types, shell rules, front-end types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/unit/test_shell_rules.py tests/unit/test_docs.py tests/test_layers.py -q
+	npm ci --silent && npx tsc -p . && npx eslint aikore/static
+
+soak: $(VENV)/.test ## the long forms of the tests (hundreds of kills and reloads)
+	$(PYTEST) tests -m soak -q --timeout 3600
+
+bench: $(VENV)/.test ## measure against references in the same run
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+lock: ## renew requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile -q --all-extras --no-annotate --no-header -o requirements.lock pyproject.toml
+
+clean: ## remove what was installed here
+	rm -rf $(VENV) node_modules
+
+$(VENV)/.run: pyproject.toml requirements.lock tools/install
+	tools/install run $(PYTHON) $(VENV)
+	@touch $@
+
+$(VENV)/.test: pyproject.toml requirements.lock tools/install
+	tools/install test $(PYTHON) $(VENV)
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,208 @@
+"""A real AiKore for tests: `aikore serve` as its own process, on a temporary home and free ports."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from websockets.sync.client import ClientConnection, connect
+
+T = TypeVar("T")
+
+_next_port = 0
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on, outside the kernel's own range and apart from other test workers'."""
+    global _next_port
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    base, span = 20000 + worker * 2000, 2000
+    found: list[int] = []
+    while len(found) < count:
+        port = base + _next_port % span
+        _next_port += 1
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                found.append(port)
+    return found
+
+
+def free_range(count: int) -> str:
+    """Return a range of free ports as AiKore's settings write it."""
+    while True:
+        ports = free_ports(count)
+        if ports[-1] - ports[0] == count - 1:
+            return f"{ports[0]}-{ports[-1]}"
+
+
+def wait_until(condition: Callable[[], T], seconds: float = 20.0, what: str = "") -> T:
+    """Return the condition's first true value; fail when the deadline passes."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what or condition}")
+        time.sleep(0.01)
+
+
+class AiKoreServer:
+    """One AiKore process and a client of it."""
+
+    def __init__(self, home: Path, **settings: object) -> None:
+        self.home = home
+        self.port = int(str(settings.pop("port", 0))) or free_ports(1)[0]
+        self.settings = {"instance_ports": free_range(40), "nginx": "own", "stop_grace": 3, **settings}
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log_path = home.parent / f"{home.name}.aikore.log"
+        self.http = httpx.Client(base_url=self.url, timeout=30)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {key: value for key, value in os.environ.items() if not key.startswith("AIKORE_")}
+        own.pop("PYTHONUNBUFFERED", None)
+        given = {f"AIKORE_{key.upper()}": str(value) for key, value in self.settings.items()}
+        return {**own, "AIKORE_HOME": str(self.home), "AIKORE_PORT": str(self.port), **given}
+
+    def launch(self) -> None:
+        """Start the process without waiting for it."""
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "aikore", "serve"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def start(self, seconds: float = 30.0) -> AiKoreServer:
+        """Start the process and wait until it answers."""
+        self.launch()
+        wait_until(self.answers, seconds, f"AiKore answers; its log: {self.log()}")
+        return self
+
+    def answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"AiKore ended: {self.log()}"
+        try:
+            return self.http.get("/api/health").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def log(self) -> str:
+        return self.log_path.read_text()[-6000:] if self.log_path.exists() else ""
+
+    def kill(self) -> None:
+        """End the manager the hard way; keepers and NGINX go on."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """End the house as a user would; return the exit code."""
+        if self.process is None or self.process.poll() is not None:
+            return self.process.returncode if self.process else 0
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def clean_up(self) -> None:
+        """End everything, however it stands."""
+        if self.process and self.process.poll() is not None:  # killed: a new one adopts and closes the house
+            with suppress(Exception):
+                self.launch()
+                wait_until(self.answers, 20)
+        with suppress(Exception):
+            self.stop()
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        kill_everything_of(self.home)
+        self.http.close()
+
+    # What tests ask of it -----------------------------------------------------------------------------------
+
+    def blueprint(self, name: str, script: str, **header: object) -> str:
+        """Save a custom blueprint; header values as TOML-able Python."""
+        lines = [f"# {key} = {_toml(value)}" for key, value in header.items()]
+        text = "\n".join(["#!/usr/bin/env bash", "# /// aikore", *lines, "# ///", script, ""])
+        (self.home / "blueprints").mkdir(parents=True, exist_ok=True)
+        (self.home / "blueprints" / f"{name}.sh").write_text(text)
+        return name
+
+    def create(self, name: str, blueprint: str, **fields: object) -> dict[str, Any]:
+        answer = self.http.post("/api/instances", json={"name": name, "base_blueprint": blueprint, **fields})
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    def post(self, slug: str, wish: str) -> dict[str, Any]:
+        answer = self.http.post(f"/api/instances/{slug}/{wish}")
+        assert answer.status_code == 202, answer.text
+        return dict(answer.json())
+
+    def get(self, slug: str) -> dict[str, Any]:
+        return dict(self.http.get(f"/api/instances/{slug}").raise_for_status().json())
+
+    def wait_status(self, slug: str, *statuses: str, seconds: float = 30.0) -> dict[str, Any]:
+        """Return the instance as soon as it has one of the statuses."""
+
+        def reached() -> dict[str, Any] | None:
+            instance = self.get(slug)
+            return instance if instance["status"] in statuses else None
+
+        return wait_until(reached, seconds, f"{slug} is {statuses}; it is {self.get(slug)}")
+
+    def log_text(self, slug: str) -> str:
+        return self.http.get(f"/api/instances/{slug}/logs/download").raise_for_status().text
+
+    @contextmanager
+    def events(self) -> Iterator[ClientConnection]:
+        with connect(f"ws://127.0.0.1:{self.port}/api/events", max_size=None, proxy=None) as socket_:
+            yield socket_
+
+    def record(self, slug: str) -> dict[str, Any]:
+        return dict(json.loads((self.home / "instances" / slug / "run.json").read_bytes()))
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
+    return json.dumps(value)
+
+
+def processes_of(home: Path) -> set[int]:
+    """Return every process that belongs to a home: keepers' trees, NGINX, the manager."""
+    marks = (f"INSTANCE_CONF_DIR={home}/".encode(), f"AIKORE_HOME={home}\0".encode())
+    found = set()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError):
+                environ = Path(f"/proc/{name}/environ").read_bytes()
+                state = Path(f"/proc/{name}/stat").read_text().rsplit(")", 1)[1].split()[0]
+                if any(mark in environ for mark in marks) and state != "Z":
+                    found.add(int(name))
+    return found
+
+
+def kill_everything_of(home: Path) -> None:
+    for pid in processes_of(home):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+HTTP_APP = 'exec python3 -m http.server --bind 127.0.0.1 "$WEBUI_PORT"'
+"""A script line that serves its folder."""

@@ -1,0 +1,90 @@
+"""One rule for names, slugs and paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aikore.errors import InvalidNameError, InvalidPathError
+from aikore.naming import NAME_MAX, SLUG, clean_hostname, clean_name, contained, localise, make_slug, name_key
+
+
+def free(_: str) -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("SDXL (test)", "sdxl-test"),
+        ("Größe & Äpfel", "grosse-apfel"),
+        ("日本語", "ri-ben-yu"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("..", "app"),
+        ("🎨", "app"),
+        ("123", "app-123"),
+        ("api", "app-api"),
+        ("xn--abc", "xn-abc"),
+        ("a" * 80, "a" * 40),
+        ("C:\\temp\\x", "c-temp-x"),
+    ],
+)
+def test_slugs_are_dns_safe(name: str, slug: str) -> None:
+    assert make_slug(clean_name(name), free) == slug
+
+
+@given(st.text(min_size=1, max_size=NAME_MAX))
+def test_every_accepted_name_has_a_safe_slug(name: str) -> None:
+    try:
+        accepted = clean_name(name)
+    except InvalidNameError:
+        return
+    slug = make_slug(accepted, free)
+    assert SLUG.fullmatch(slug)
+    assert any(c.isalpha() for c in slug)
+    assert len(slug) <= 63
+
+
+def test_a_taken_slug_gets_a_number() -> None:
+    assert make_slug("Comfy", {"comfy", "comfy-2"}.__contains__) == "comfy-3"
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\0b", "x" * 81, "a\u202eb", "\ud800", "a\u2028b"])
+def test_names_nobody_could_read_are_refused(name: str) -> None:
+    with pytest.raises(InvalidNameError):
+        clean_name(name)
+
+
+def test_spaces_are_tidied_and_forms_unified() -> None:
+    assert clean_name("  a   b ") == "a b"
+    assert clean_name("e\u0301") == "é"
+    assert name_key("ＣＯＭＦＹ") == name_key("comfy")
+
+
+@pytest.mark.parametrize("part", ["..", "../x", "a/../../x", "/etc/passwd", "a\0", ".", ""])
+def test_paths_never_leave_their_folder(tmp_path: Path, part: str) -> None:
+    with pytest.raises(InvalidPathError):
+        contained(tmp_path, part)
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to("/etc")
+    with pytest.raises(InvalidPathError):
+        contained(tmp_path, "out", "passwd")
+
+
+def test_hostnames_are_checked() -> None:
+    assert clean_hostname(" Comfy.Example.LAN. ") == "comfy.example.lan"
+    for wrong in ("a b", "http://x", "-a", "a..b", "x;return 200", "127.0.0.1", "a" * 64):
+        with pytest.raises(InvalidNameError):
+            clean_hostname(wrong)
+
+
+def test_an_address_takes_the_name_its_reader_uses() -> None:
+    text = '{"port": "http://aikore-host.invalid:9001/"}'
+    assert localise(text, "box.lan:9000") == '{"port": "http://box.lan:9001/"}'
+    assert localise(text, "[::1]:9000") == '{"port": "http://[::1]:9001/"}'
+    assert localise(text, 'x"><script>') == '{"port": "http://localhost:9001/"}'
