@@ -104,7 +104,8 @@ async def test_the_chosen_stop_signal_is_sent(bench: Bench) -> None:
 
 async def test_a_daemon_that_detaches_is_ended_too(bench: Bench) -> None:
     handle = await bench.run(
-        "(setsid bash -c 'trap \"\" TERM HUP; while :; do sleep 0.05; done' </dev/null >/dev/null 2>&1 &); echo up; sleep 1000"
+        "(setsid bash -c 'trap \"\" TERM HUP; while :; do sleep 0.05; done' </dev/null >/dev/null 2>&1 &)\n"
+        "echo up; sleep 1000"
     )
     await bench.wait_for(lambda: "up" in bench.log())
     handle.stop()

@@ -193,4 +193,4 @@ def test_allowed_actions_agree_with_the_steps() -> None:
         if "stop" in allowed:
             assert step(state, Stop())[0] != state
         assert ("delete" in allowed) <= (status in RESTING and not state.retry_pending)
-    assert ALIVE | RESTING == set(Status)
+    assert set(Status) == ALIVE | RESTING

@@ -1,0 +1,328 @@
+"""Instances through the HTTP interface of a real AiKore."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.server import HTTP_APP, AiKoreServer, processes_of, wait_until
+
+READY_PROCESS = {"kind": "process"}
+
+
+@pytest.fixture
+def aikore(aikore: AiKoreServer) -> AiKoreServer:
+    aikore.blueprint("web", HTTP_APP, name="Web", ready={"path": "/", "timeout": 30})
+    aikore.blueprint("ticker", "while :; do date +%N; sleep 0.05; done", ready="process")
+    return aikore
+
+
+def problem(answer: object) -> str:
+    assert answer.headers["content-type"] == "application/problem+json", answer.text  # type: ignore[attr-defined]
+    return str(answer.json()["code"])  # type: ignore[attr-defined]
+
+
+def test_create_start_open_stop(aikore: AiKoreServer) -> None:
+    made = aikore.create("My Web", "web")
+    assert (made["slug"], made["status"], made["url"]) == ("my-web", "stopped", "/app/my-web/")
+    assert aikore.post("my-web", "start")["status"] == "starting"
+    started = aikore.wait_status("my-web", "started")
+    assert started["pid"]
+    assert "launch.sh" in aikore.http.get(started["url"]).text
+    aikore.post("my-web", "stop")
+    stopped = aikore.wait_status("my-web", "stopped")
+    assert (stopped["pid"], stopped["started_at"]) == (None, None)
+
+
+def test_wishes_are_idempotent(aikore: AiKoreServer) -> None:
+    aikore.create("t", "ticker")
+    for _ in range(3):
+        aikore.post("t", "start")
+    running = aikore.wait_status("t", "started")
+    assert running["run"] == 1
+    for _ in range(3):
+        aikore.post("t", "stop")
+    assert aikore.wait_status("t", "stopped")["run"] == 1
+
+
+def test_restart_makes_a_new_run(aikore: AiKoreServer) -> None:
+    aikore.create("t", "ticker")
+    aikore.post("t", "start")
+    aikore.wait_status("t", "started")
+    aikore.post("t", "restart")
+    wait_until(lambda: aikore.get("t")["run"] == 2 and aikore.get("t")["status"] == "started")
+
+
+def test_a_crash_reads_error_with_code_and_last_line(aikore: AiKoreServer) -> None:
+    aikore.blueprint("crash", "echo it broke; exit 3", ready="process")
+    aikore.create("c", "crash")
+    aikore.post("c", "start")
+    failed = aikore.wait_status("c", "error")
+    assert (failed["exit_code"], failed["status_detail"]) == (3, "exit code 3: it broke")
+
+
+def test_a_killed_app_reads_error_with_its_signal(aikore: AiKoreServer) -> None:
+    aikore.create("w", "web")
+    aikore.post("w", "start")
+    os.kill(aikore.wait_status("w", "started")["pid"], signal.SIGKILL)
+    assert aikore.wait_status("w", "error")["exit_signal"] == "SIGKILL"
+
+
+def test_a_slow_program_reads_stalled_and_started_when_it_answers(aikore: AiKoreServer) -> None:
+    script = f"while [ ! -e go ]; do sleep 0.05; done\n{HTTP_APP}"
+    aikore.blueprint("slow", script, ready={"path": "/", "timeout": 0.3})
+    slug = aikore.create("s", "slow")["slug"]
+    aikore.post(slug, "start")
+    aikore.wait_status(slug, "stalled")
+    (aikore.home / "instances" / slug / "go").touch()
+    aikore.wait_status(slug, "started")
+
+
+def test_a_stage_shows_in_the_status(aikore: AiKoreServer) -> None:
+    aikore.blueprint("staged", 'source "$AIKORE_FUNCTIONS"\nstage "Installing PyTorch"\nsleep 1000')
+    aikore.create("s", "staged")
+    aikore.post("s", "start")
+    wait_until(lambda: aikore.get("s")["status_detail"] == "Installing PyTorch")
+
+
+def test_on_failure_starts_again_by_itself(aikore: AiKoreServer) -> None:
+    aikore.blueprint("flaky", "[ -e once ] || { touch once; exit 1; }\nsleep 1000", ready="process")
+    aikore.create("f", "flaky", restart_policy="on-failure")
+    aikore.post("f", "start")
+    assert aikore.wait_status("f", "error")["status_detail"].endswith("starts again in 1 s")
+    assert aikore.wait_status("f", "started")["restarts"] == 1
+
+
+def test_a_port_taken_by_someone_else_is_named_and_nothing_changes(aikore: AiKoreServer) -> None:
+    made = aikore.create("w", "web")
+    with socket.create_server(("127.0.0.1", made["port"])):
+        answer = aikore.http.post("/api/instances/w/start")
+        assert (answer.status_code, problem(answer)) == (409, "port_in_use")
+        assert str(made["port"]) in answer.json()["detail"]
+        assert f"(process {os.getpid()})" in answer.json()["detail"]
+    assert aikore.get("w")["run"] == 0
+
+
+def test_a_stranger_on_the_port_is_an_error_that_names_it(aikore: AiKoreServer) -> None:
+    aikore.blueprint("late", "touch here; sleep 1000", ready={"path": "/"})
+    made = aikore.create("l", "late")
+    aikore.post("l", "start")
+    wait_until((aikore.home / "instances/l/here").exists)
+    with socket.create_server(("127.0.0.1", made["port"])):
+        failed = aikore.wait_status("l", "error")
+    assert "is used by another program" in failed["status_detail"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"base_blueprint": "nope"}, "unknown_blueprint"),
+        ({"base_blueprint": "../../etc/passwd"}, "unknown_blueprint"),
+        ({"base_blueprint": "broken"}, "invalid_blueprint"),
+        ({"name": "a\nb"}, "invalid_name"),
+        ({"name": "x" * 200}, "invalid_name"),
+        ({"gpu_ids": ["99"]}, "unknown_gpu"),
+        ({"environment": {"1X": "y"}}, "invalid"),
+        ({"environment": {"WEBUI_PORT": "1"}}, "invalid"),
+        ({"environment": {"X": "a\0b"}}, "invalid"),
+        ({"hostname": "x;return 200;"}, "invalid_name"),
+        ({"restart_policy": "sometimes"}, "invalid"),
+        ({"nonsense": 1}, "invalid"),
+    ],
+)
+def test_bad_input_is_refused_without_a_trace(aikore: AiKoreServer, fields: dict[str, object], code: str) -> None:
+    aikore.blueprint("broken", "true", ready="sideways")
+    answer = aikore.http.post("/api/instances", json={"name": "n", "base_blueprint": "web", **fields})
+    assert (answer.status_code, problem(answer)) == (422, code)
+    assert list((aikore.home / "instances").iterdir()) == []
+    assert aikore.http.get("/api/instances").json() == []
+
+
+def test_names_with_anything_in_them_get_folders_of_their_own(aikore: AiKoreServer) -> None:
+    names = ["a b", "a/b", "a.b", "../a", "ä b", "🎨", "🎭", "A-B!", "a" * 80]
+    slugs = [aikore.create(name, "ticker")["slug"] for name in names]
+    assert len(set(slugs)) == len(names)
+    assert {path.name for path in (aikore.home / "instances").iterdir()} == set(slugs)
+    assert [instance["name"] for instance in aikore.http.get("/api/instances").json()] == names
+
+
+def test_the_same_name_twice_is_refused(aikore: AiKoreServer) -> None:
+    aikore.create("Comfy", "web")
+    answer = aikore.http.post("/api/instances", json={"name": "ＣＯＭＦＹ", "base_blueprint": "web"})
+    assert (answer.status_code, problem(answer)) == (409, "name_taken")
+
+
+def test_the_script_gets_its_environment(aikore: AiKoreServer) -> None:
+    aikore.blueprint("env", "env -0 | tr '\\0' '\\n' > seen; exec sleep 1000", ready="process")
+    made = aikore.create("E n v", "env", environment={"MINE": "a 'b' $(c)"}, launch_args="--x 'y z'", gpu_ids=[])
+    aikore.post(made["slug"], "start")
+    seen_path = aikore.home / "instances" / made["slug"] / "seen"
+    seen = dict(
+        line.split("=", 1) for line in wait_until(lambda: seen_path.exists() and seen_path.read_text()).splitlines()
+    )
+    assert seen["MINE"] == "a 'b' $(c)"
+    assert seen["LAUNCH_ARGS"] == "--x 'y z'"
+    assert seen["CUDA_VISIBLE_DEVICES"] == ""
+    assert seen["WEBUI_PORT"] == str(made["port"])
+    assert seen["SUBFOLDER"] == "/app/e-n-v/"
+    assert seen["INSTANCE_OUTPUT_DIR"] == str(aikore.home / "outputs" / "e-n-v")
+    assert not [key for key in seen if key.startswith("AIKORE_PORT") or key.startswith("AIKORE_HOME")]
+
+
+def test_change_takes_effect_at_the_next_start(aikore: AiKoreServer) -> None:
+    aikore.create("t", "ticker")
+    answer = aikore.http.patch("/api/instances/t", json={"name": "Neu", "environment": {"A": "1"}, "autostart": True})
+    changed = answer.json()
+    assert (changed["name"], changed["slug"], changed["environment"], changed["autostart"]) == (
+        "Neu",
+        "t",
+        {"A": "1"},
+        True,
+    )
+
+
+def test_an_edited_script_is_never_replaced_silently(aikore: AiKoreServer) -> None:
+    aikore.create("t", "ticker")
+    read = aikore.http.get("/api/instances/t/script")
+    edited = read.json()["content"] + "# mine\n"
+    saved = aikore.http.put(
+        "/api/instances/t/script", json={"content": edited}, headers={"If-Match": read.headers["etag"]}
+    )
+    assert saved.status_code == 200
+    stale = aikore.http.put(
+        "/api/instances/t/script", json={"content": "x"}, headers={"If-Match": read.headers["etag"]}
+    )
+    assert (stale.status_code, problem(stale)) == (412, "stale")
+    refused = aikore.http.patch("/api/instances/t", json={"base_blueprint": "web"})
+    assert refused.status_code == 409
+    assert aikore.get("t")["base_blueprint"] == "ticker"
+    kept = aikore.http.patch("/api/instances/t", json={"base_blueprint": "web", "replace_script": True})
+    assert kept.status_code == 200
+    folder = aikore.home / "instances" / "t"
+    assert [path.read_text() for path in folder.glob("launch.sh.*.bak")] == [edited]
+    assert "http.server" in (folder / "launch.sh").read_text()
+
+
+def test_a_script_with_a_broken_header_is_refused(aikore: AiKoreServer) -> None:
+    aikore.create("t", "ticker")
+    before = aikore.http.get("/api/instances/t/script").json()
+    content = "# /// aikore\n# ready = = 3\n# ///\n"
+    answer = aikore.http.put("/api/instances/t/script", json={"content": content}, headers={"If-Match": "*"})
+    assert (answer.status_code, problem(answer)) == (422, "invalid_blueprint")
+    assert aikore.http.get("/api/instances/t/script").json() == before
+
+
+def test_delete_moves_to_the_trash_and_restore_brings_everything_back(aikore: AiKoreServer) -> None:
+    aikore.create("Keep Me", "ticker", environment={"A": "1"}, autostart=True)
+    precious = aikore.home / "instances/keep-me/precious.bin"
+    render = aikore.home / "outputs/keep-me/render.png"
+    for path in (precious, render):
+        path.write_bytes(b"\0\1")
+    assert aikore.http.delete("/api/instances/keep-me").status_code == 204
+    assert not precious.exists()
+    (entry,) = aikore.http.get("/api/trash").json()
+    assert (entry["name"], entry["slug"]) == ("Keep Me", "keep-me")
+    assert entry["size"] >= 4
+    back = aikore.http.post(f"/api/trash/{entry['id']}/restore").json()
+    assert (back["name"], back["slug"], back["environment"], back["autostart"]) == (
+        "Keep Me",
+        "keep-me",
+        {"A": "1"},
+        True,
+    )
+    assert precious.read_bytes() == render.read_bytes() == b"\0\1"
+    assert aikore.http.get("/api/trash").json() == []
+
+
+def test_restore_finds_another_place_when_the_old_one_is_taken(aikore: AiKoreServer) -> None:
+    aikore.create("x", "ticker")
+    aikore.http.delete("/api/instances/x")
+    aikore.create("x", "ticker")
+    (entry,) = aikore.http.get("/api/trash").json()
+    back = aikore.http.post(f"/api/trash/{entry['id']}/restore").json()
+    assert (back["name"], back["slug"]) == ("x (2)", "x-2")
+
+
+def test_a_running_instance_is_not_deleted_unless_forced(aikore: AiKoreServer) -> None:
+    aikore.create("t", "ticker")
+    aikore.post("t", "start")
+    aikore.wait_status("t", "started")
+    refused = aikore.http.delete("/api/instances/t")
+    assert (refused.status_code, problem(refused)) == (409, "not_stopped")
+    assert aikore.http.delete("/api/instances/t?force=true&permanent=true").status_code == 204
+    assert not (aikore.home / "instances/t").exists()
+    assert aikore.http.get("/api/trash").json() == []
+    assert not [p for p in processes_of(aikore.home) if b"launch.sh" in Path(f"/proc/{p}/cmdline").read_bytes()]
+
+
+def test_deleting_never_follows_a_link(aikore: AiKoreServer, tmp_path: Path) -> None:
+    model = tmp_path / "elsewhere" / "model.safetensors"
+    model.parent.mkdir()
+    model.write_bytes(b"precious")
+    aikore.create("t", "ticker")
+    (aikore.home / "instances/t/models").symlink_to(model.parent)
+    assert aikore.http.delete("/api/instances/t?permanent=true").status_code == 204
+    assert model.read_bytes() == b"precious"
+
+
+def test_copy_clones_choices_and_files_but_not_the_environment(aikore: AiKoreServer) -> None:
+    aikore.create("one", "ticker", environment={"A": "1"})
+    folder = aikore.home / "instances/one"
+    (folder / "workflow.json").write_text("{}")
+    (folder / "env").mkdir()
+    copied = aikore.http.post("/api/instances/one/copy", json={"name": "two"})
+    assert copied.status_code == 201
+    assert copied.json()["environment"] == {"A": "1"}
+    assert copied.json()["port"] != aikore.get("one")["port"]
+    names = {path.name for path in (aikore.home / "instances/two").iterdir()}
+    assert names == {"launch.sh", "workflow.json", "logs"}
+
+
+def test_rebuild_is_asked_once_at_the_next_start(aikore: AiKoreServer) -> None:
+    aikore.blueprint("rebuilt", 'echo "rebuild=${AIKORE_REBUILD:-no}"; exec sleep 1000', ready="process")
+    aikore.create("r", "rebuilt")
+    assert aikore.http.post("/api/instances/r/rebuild").json()["rebuild_pending"] is True
+    for expected in ("rebuild=1", "rebuild=no"):
+        aikore.post("r", "start")
+        aikore.wait_status("r", "started")
+        wait_until(lambda expected=expected: aikore.log_text("r").splitlines()[-1:] == [expected])
+        aikore.post("r", "stop")
+        aikore.wait_status("r", "stopped")
+
+
+def test_events_begin_with_a_snapshot_and_are_numbered(aikore: AiKoreServer) -> None:
+    with aikore.events() as events:
+        snapshot = json.loads(events.recv(10))
+        assert snapshot["type"] == "snapshot"
+        assert {b["id"] for b in snapshot["data"]["blueprints"]} >= {"ComfyUI", "JupyterLab"}
+        aikore.create("t", "ticker")
+        aikore.post("t", "start")
+        seen, seq = [], snapshot["seq"]
+        while "started" not in seen:
+            message = json.loads(events.recv(10))
+            assert message["seq"] == seq + 1
+            seq = message["seq"]
+            if message["topic"] == "instance":
+                seen.append(message["data"]["status"])
+    assert [s for i, s in enumerate(seen) if i == 0 or seen[i - 1] != s] == ["stopped", "starting", "started"]
+
+
+def test_a_foreign_page_can_change_nothing(aikore: AiKoreServer) -> None:
+    aikore.create("t", "ticker")
+    evil = {"Origin": "http://evil.example"}
+    assert aikore.http.post("/api/instances/t/start", headers=evil).status_code == 403
+    assert aikore.http.get("/api/instances", headers={"Host": "evil.example:9000"}).status_code == 403
+    assert aikore.get("t")["run"] == 0
+
+
+def test_the_disk_reserve_is_kept(aikore_factory: object) -> None:
+    server = aikore_factory(disk_reserve_bytes=2**60).start()  # type: ignore[operator]
+    server.blueprint("web", HTTP_APP)
+    answer = server.http.post("/api/instances", json={"name": "n", "base_blueprint": "web"})
+    assert (answer.status_code, problem(answer)) == (507, "storage_failed")
+    assert list((server.home / "instances").iterdir()) == []
