@@ -22,7 +22,7 @@ class Event:
     data: Any
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Subscription:
     """One reader's bounded queue. After an overflow the queue is empty and stays so until :meth:`reset`."""
 

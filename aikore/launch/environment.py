@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +36,9 @@ class Place:
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     """Return what of the manager's own environment a program gets."""
-    return {key: value for key, value in environ.items() if key in PASSED_ON or key.startswith(PASSED_PREFIXES)}
+    passed = {key: value for key, value in environ.items() if key in PASSED_ON or key.startswith(PASSED_PREFIXES)}
+    own_tools = sysconfig.get_path("scripts")  # uv; behind everything else, so that no program is shadowed
+    return passed | {"PATH": f"{passed.get('PATH', os.defpath)}:{own_tools}"}
 
 
 def gpu_pinning(gpu_ids: Sequence[str] | None, amd: Iterable[str] = ()) -> dict[str, str]:

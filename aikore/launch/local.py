@@ -207,7 +207,7 @@ class LocalLauncher:
         deadline = time.monotonic() + START_TIMEOUT
         while time.monotonic() < deadline:
             record = read_record(folder)
-            if record is not None and record.uuid == uuid:
+            if record is not None and record.uuid == uuid and record.pid is not None:
                 return LocalHandle(folder, record, os.pidfd_open(pid))
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
@@ -237,7 +237,7 @@ class LocalLauncher:
                 os.close(lock)
                 return None
             record = read_record(folder)
-            if record and not record.ended and processes.alive(record.keeper_pid, record.keeper_start):
+            if record and record.pid and not record.ended and processes.alive(record.keeper_pid, record.keeper_start):
                 with suppress(ProcessLookupError):
                     return LocalHandle(folder, record, os.pidfd_open(record.keeper_pid))
             await asyncio.sleep(0.005)  # a keeper that is just starting or just ending

@@ -74,7 +74,8 @@ class AiKoreServer:
     @property
     def environment(self) -> dict[str, str]:
         own = {key: value for key, value in os.environ.items() if not key.startswith("AIKORE_")}
-        own.pop("PYTHONUNBUFFERED", None)
+        for slows in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
+            own.pop(slows, None)
         given = {f"AIKORE_{key.upper()}": str(value) for key, value in self.settings.items()}
         return {**own, "AIKORE_HOME": str(self.home), "AIKORE_PORT": str(self.port), **given}
 
@@ -136,7 +137,7 @@ class AiKoreServer:
 
     # What tests ask of it -----------------------------------------------------------------------------------
 
-    def blueprint(self, name: str, script: str, **header: object) -> str:
+    def blueprint(self, name: str, script: str, /, **header: object) -> str:
         """Save a custom blueprint; header values as TOML-able Python."""
         lines = [f"# {key} = {_toml(value)}" for key, value in header.items()]
         text = "\n".join(["#!/usr/bin/env bash", "# /// aikore", *lines, "# ///", script, ""])
