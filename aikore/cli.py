@@ -80,7 +80,6 @@ def serve(**options: Any) -> None:
     from pydantic import ValidationError
 
     from aikore.config import Settings
-    from aikore.main import serve as run
 
     try:
         settings = Settings(**{name: value for name, value in options.items() if value is not None})
@@ -89,6 +88,8 @@ def serve(**options: Any) -> None:
             name = "_".join(str(part) for part in problem["loc"]).upper()
             click.echo(f"aikore: AIKORE_{name}: {problem['msg'].removeprefix('Value error, ')}", err=True)
         sys.exit(1)
+    from aikore.main import serve as run
+
     sys.exit(run(settings))
 
 
