@@ -1,0 +1,117 @@
+"""NGINX's master process: its record on disk, starting, watching and ending it. Knows nothing of routes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from aikore.errors import ProxyError
+from aikore.proxy import processes
+
+END_SECONDS = 5.0
+
+
+class Master:
+    """The master below a folder: our own child (``nginx.json`` records it) or a supervisor's (``nginx.pid``)."""
+
+    def __init__(self, folder: Path, *, own: bool) -> None:
+        self._folder = folder
+        self._own = own
+        self._record_path = folder / "nginx.json"
+        self._watched: tuple[int, int] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def find(self) -> int | None:
+        """Return the PID of the running master, None when there is none."""
+        return self._find_own() if self._own else self._find_external()
+
+    def launch(self, command: list[str]) -> int:
+        """Start the master in a session of its own, so that it outlives us; record and return its PID."""
+        with open(self._folder / "error.log", "ab") as errors:
+            child = subprocess.Popen(
+                command,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+            )
+        child.returncode = 0  # reaped by `processes.reap`, also after the manager has replaced itself
+        start = processes.start_time(child.pid)
+        temporary = self._record_path.with_suffix(".new")
+        temporary.write_text(json.dumps({"pid": child.pid, "start": start}))
+        temporary.replace(self._record_path)
+        return child.pid
+
+    def end(self) -> None:
+        """End the master and its workers at once. A supervisor's master is left alone."""
+        if not self._own:
+            return
+        if pid := self.find():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            deadline = time.monotonic() + END_SECONDS
+            while processes.start_time(pid) is not None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            processes.reap(pid)
+        self.end_leftovers()
+        self._record_path.unlink(missing_ok=True)
+
+    def end_leftovers(self) -> None:
+        """End workers that a killed master left behind. Raises ProxyError when they stay."""
+        group = self._record().get("pid")
+        if group and not processes.kill_group(group):
+            raise ProxyError(f"Workers of an earlier NGINX (process group {group}) do not end. End them by hand.")
+
+    def watch(self, pid: int, died: Callable[[], None]) -> None:
+        """Call ``died`` on the running loop as soon as our own master is gone."""
+        if not self._own or (self._watched and self._watched[0] == pid):
+            return
+        self.unwatch()
+        loop = asyncio.get_running_loop()
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            loop.call_soon(died)
+            return
+        self._watched, self._loop = (pid, descriptor), loop
+        loop.add_reader(descriptor, self._on_end, died)
+
+    def unwatch(self) -> None:
+        """Stop watching."""
+        if self._watched and self._loop:
+            self._loop.remove_reader(self._watched[1])
+            os.close(self._watched[1])
+        self._watched = None
+
+    def _on_end(self, died: Callable[[], None]) -> None:
+        if self._watched:
+            processes.reap(self._watched[0])
+        self.unwatch()
+        died()
+
+    def _record(self) -> dict[str, int]:
+        with suppress(OSError, ValueError):
+            record = json.loads(self._record_path.read_text())
+            if isinstance(record, dict):
+                return record
+        return {}
+
+    def _find_own(self) -> int | None:
+        record = self._record()
+        pid, start = record.get("pid"), record.get("start")
+        return pid if pid and start and processes.start_time(pid) == start else None
+
+    def _find_external(self) -> int | None:
+        with suppress(OSError, ValueError):
+            pid = int((self._folder / "nginx.pid").read_text())
+            if processes.title(pid).startswith("nginx: master process"):
+                return pid
+        return None
