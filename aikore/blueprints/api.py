@@ -1,0 +1,94 @@
+"""The HTTP routes of blueprints. Thin; every change is told on the bus as ``blueprints``, the whole list."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+from fastapi import Header as RequestHeader
+
+from aikore.blueprints.library import Blueprint, Library
+from aikore.blueprints.schemas import (
+    BlueprintContent,
+    BlueprintView,
+    BlueprintWrite,
+    blueprint_content,
+    blueprint_view,
+)
+from aikore.errors import NotFoundError, ReadOnlyError, UnknownBlueprintError
+from aikore.events import Bus
+from aikore.problems import problem_responses
+
+Name = Annotated[str, Path(min_length=1, max_length=80, description="A blueprint's id, with or without `.sh`.")]
+IfMatch = Annotated[str | None, RequestHeader(alias="If-Match", description="The version that was read, or `*`.")]
+
+
+def listing(library: Library) -> list[dict[str, Any]]:
+    """Return all blueprints as the API lists them. Blocks on the disk."""
+    return [blueprint_view(one).model_dump() for one in library.list()]
+
+
+def router(library: Library, bus: Bus) -> APIRouter:
+    """Build the routes over ``library``; changes are published on ``bus``."""
+    routes = APIRouter(prefix="/api/blueprints", tags=["blueprints"])
+
+    @routes.get("")
+    def list_blueprints() -> list[BlueprintView]:
+        """List all blueprints. A broken one is among them, with its `error`."""
+        return [blueprint_view(one) for one in library.list()]
+
+    @routes.get("/{name}", responses=problem_responses(404, 422))
+    def get_blueprint(name: Name, response: Response) -> BlueprintContent:
+        """Return a blueprint with its script."""
+        return _answer(_get(library, name), response)
+
+    @routes.put("/{name}", responses=problem_responses(409, 412, 422, 507))
+    async def save_blueprint(
+        name: Name, wanted: BlueprintWrite, response: Response, if_match: IfMatch = None
+    ) -> BlueprintContent:
+        """Save a custom blueprint, a new one too. Stock ones are read-only."""
+        saved = await asyncio.to_thread(_save, library, name, wanted.content, _version(if_match))
+        await _tell(library, bus)
+        return _answer(saved, response)
+
+    @routes.delete("/{name}", status_code=204, responses=problem_responses(404, 409, 422, 507))
+    async def delete_blueprint(name: Name) -> None:
+        """Move a custom blueprint to the trashcan folder. Instances made from it keep their own scripts."""
+        await asyncio.to_thread(_delete, library, name)
+        await _tell(library, bus)
+
+    return routes
+
+
+def _get(library: Library, name: str) -> Blueprint:
+    try:
+        return library.get(name)
+    except UnknownBlueprintError as error:
+        raise NotFoundError(error.message) from error
+
+
+def _save(library: Library, name: str, content: str, expected: str | None) -> Blueprint:
+    if library.is_stock(name):
+        raise ReadOnlyError(f"{name!r} is a stock blueprint and ships with AiKore. Save it under another name.")
+    return library.save(name, content, expected)
+
+
+def _delete(library: Library, name: str) -> None:
+    try:
+        library.delete(name)
+    except UnknownBlueprintError as error:
+        raise NotFoundError(error.message) from error
+
+
+def _version(if_match: str | None) -> str | None:
+    return if_match.strip().removeprefix("W/").strip('"') if if_match is not None else None
+
+
+def _answer(blueprint: Blueprint, response: Response) -> BlueprintContent:
+    response.headers["ETag"] = f'"{blueprint.version}"'
+    return blueprint_content(blueprint)
+
+
+async def _tell(library: Library, bus: Bus) -> None:
+    bus.publish("blueprints", await asyncio.to_thread(listing, library))
