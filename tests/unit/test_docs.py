@@ -1,0 +1,84 @@
+"""The documentation says what the code says: settings, routes, dependencies, version."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from enum import Enum
+from pathlib import Path
+
+import pytest
+from pydantic.fields import FieldInfo
+
+from aikore import __version__
+from aikore.config import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+DOCS = ROOT / "docs"
+
+
+def default_text(field: FieldInfo) -> str:
+    """Write a setting's default as it stands in the table."""
+    if field.default_factory is not None:
+        return "the user's data folder"
+    value = field.default.value if isinstance(field.default, Enum) else field.default
+    text = ",".join(value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)
+    return f"`{text}`" if text else "empty"
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_documented_with_its_default_and_help(name: str) -> None:
+    field = Settings.model_fields[name]
+    row = f"| `AIKORE_{name.upper()}` | {default_text(field)} | {field.description} |"
+    assert row in (DOCS / "settings.md").read_text().splitlines()
+
+
+def test_no_setting_is_documented_that_does_not_exist() -> None:
+    named = set(re.findall(r"^\| `AIKORE_(\w+)`", (DOCS / "settings.md").read_text(), re.MULTILINE))
+    assert named == {name.upper() for name in Settings.model_fields}
+
+
+def test_every_route_is_documented_with_its_methods(tmp_path: Path) -> None:
+    from aikore.main import create_app
+
+    app = create_app(Settings(home=tmp_path, nginx="off"))  # type: ignore[arg-type]
+    text = (DOCS / "http.md").read_text()
+    promised = {(m.upper(), path) for path, methods in app.openapi()["paths"].items() for m in methods}
+    documented = set(re.findall(r"`(GET|POST|PUT|PATCH|DELETE|HEAD) (/[^`?\s]*)[^`]*`", text))
+    assert documented == promised
+
+
+def test_every_socket_is_documented() -> None:
+    sources = "\n".join(path.read_text() for path in (ROOT / "aikore").rglob("*.py"))
+    promised = set(re.findall(r"\.websocket\(\s*\"([^\"]+)\"", sources))
+    documented = set(re.findall(r"`WS (/[^`?\s]*)[^`]*`", (DOCS / "http.md").read_text()))
+    assert documented == promised
+
+
+def test_every_dependency_is_named_with_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    names = {re.split(r"[\s\[<>=~!]", requirement)[0] for requirement in wanted}
+    rows = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", (DOCS / "dependencies.md").read_text(), re.MULTILINE))
+    assert set(rows) == names
+    assert all(len(reason) > 10 for reason in rows.values())
+
+
+def test_every_command_is_in_the_readme_or_the_help_page() -> None:
+    from aikore.cli import main
+
+    text = (ROOT / "README.md").read_text()
+    assert [name for name in main.commands if f"aikore {name}" not in text] == []
+
+
+def test_relative_links_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", *DOCS.glob("*.md")):
+        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
+            if not target.endswith(".png"):
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first is not None
+    assert first[1] == __version__
