@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -22,11 +24,12 @@ from aikore.errors import NotFoundError
 from aikore.live import end_quietly
 from aikore.logs import search as searching
 from aikore.logs import times
-from aikore.logs.follow import DEFAULT_TAIL, follow
+from aikore.logs.follow import DEFAULT_TAIL, Frame, follow
 from aikore.logs.reader import read_text, tail_offset
 from aikore.logs.segments import View, view
 from aikore.problems import problem_responses
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Resolve = Callable[[str], Path]
 
@@ -39,7 +42,7 @@ BLOCK = 256 * 1024
 NOT_FOUND = 4404
 """WebSocket close code for an unknown instance (4000-4999 are the application's own, RFC 6455)."""
 TRY_LATER = 1013
-"""WebSocket close code: the machine is out of inotify instances."""
+"""WebSocket close code (RFC 6455 registry): the log cannot be followed now, inotify or the disk refuses."""
 
 Key = Annotated[str, PathParameter(min_length=1, max_length=80, description="An instance's id or slug.")]
 
@@ -196,20 +199,39 @@ async def _until_gone(socket: WebSocket) -> None:
         pass
 
 
+class _RefusedError(Exception):
+    """The log cannot be followed; ``code`` and the message close the socket."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason[:100])
+        self.code = code
+
+
 async def _send(socket: WebSocket, reader: Reader, folder: Path, offset: int | None, tail: int) -> None:
-    frames = follow(folder, offset=offset, tail=tail, run=reader.run)
+    frames = _followed(reader, folder, offset, tail)
     try:
         async for frame in frames:
             await socket.send_text(json.dumps(asdict(frame), ensure_ascii=False, separators=(",", ":")))
         await socket.close(NOT_FOUND, "the instance was removed")
-    except NotFoundError as error:
-        await socket.close(NOT_FOUND, error.message[:100])
-    except OSError as error:
-        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOSPC):
-            raise
-        await socket.close(TRY_LATER, "too many open logs; close some, or raise fs.inotify.max_user_instances")
+    except _RefusedError as error:
+        await socket.close(error.code, str(error))
     finally:
-        await frames.aclose()  # type: ignore[attr-defined]
+        await frames.aclose()
+
+
+async def _followed(reader: Reader, folder: Path, offset: int | None, tail: int) -> AsyncGenerator[Frame, None]:
+    """Follow the log; what goes wrong on our side (not the client's) is told and becomes a refusal."""
+    try:
+        async with aclosing(follow(folder, offset=offset, tail=tail, run=reader.run)) as frames:
+            async for frame in frames:
+                yield frame
+    except NotFoundError as error:
+        raise _RefusedError(NOT_FOUND, error.message) from error
+    except OSError as error:
+        logger.warning("%s cannot be followed: %s", folder, error)
+        full = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOSPC)
+        advice = "too many open logs: close some, or raise fs.inotify.max_user_instances"
+        raise _RefusedError(TRY_LATER, advice if full else f"the log cannot be read: {error.strerror}") from error
 
 
 def _add_download(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,7 +82,7 @@ async def _in_thread(work: Callable[[], T]) -> T:
 
 async def follow(
     folder: Path, *, offset: int | None = None, tail: int = DEFAULT_TAIL, run: Run[object] = _in_thread
-) -> AsyncIterator[Frame]:
+) -> AsyncGenerator[Frame, None]:
     """Yield the log of ``folder`` from ``offset`` (else the last ``tail`` bytes) on, without end.
 
     Ends when the instance's folder is moved away or removed. ``run`` performs blocking work in a thread. Raises

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import threading
@@ -82,7 +83,7 @@ async def test_many_followers_get_every_line_once_and_in_order_over_rotations(fo
                 assert frame.offset == position
                 assert frame.next - frame.offset <= FRAME + 3
                 position = frame.next
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
 
 
 async def test_a_follower_that_comes_mid_rotation_misses_nothing_from_its_offset_on(folder: Path) -> None:
@@ -95,7 +96,7 @@ async def test_a_follower_that_comes_mid_rotation_misses_nothing_from_its_offset
         frames = await until(stream, reached(min(first.offset + 20000, len(data))))
         got = text_of(frames).encode()
         assert got == data[first.offset : first.offset + len(got)]
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
     thread.join()
 
 
@@ -108,7 +109,7 @@ async def test_a_log_that_does_not_exist_yet_is_followed_from_its_first_byte(tmp
     await asyncio.sleep(0)
     keeper_log(folder).write(b"first\n")
     assert text_of(await waiting) == "first\n"
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
 
 
 async def test_a_character_written_in_two_halves_arrives_whole(folder: Path) -> None:
@@ -119,7 +120,7 @@ async def test_a_character_written_in_two_halves_arrives_whole(folder: Path) -> 
     assert text_of(frames) == "ab"
     log.write("ab€!\n".encode()[4:])
     assert text_of(await until(stream, reached(7))) == "€!\n"
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
 
 
 async def test_the_progress_line_is_shown_live_and_stored_once(folder: Path) -> None:
@@ -133,7 +134,7 @@ async def test_the_progress_line_is_shown_live_and_stored_once(folder: Path) -> 
     log.write(b"\r30%\n")
     frames = await until(stream, lambda seen: isinstance(seen[-1], Live) and seen[-1].text == "")
     assert text_of(frames) == "30%\n"
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
 
 
 async def test_what_was_rotated_away_is_named_as_a_gap(folder: Path) -> None:
@@ -145,7 +146,7 @@ async def test_what_was_rotated_away_is_named_as_a_gap(folder: Path) -> None:
     assert isinstance(gap, Gap)
     assert gap.offset == 0
     assert text_of(frames).encode() == data[gap.next :]
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
 
 
 async def test_a_slow_follower_sees_gaps_but_never_wrong_bytes(folder: Path) -> None:
@@ -167,7 +168,7 @@ async def test_a_slow_follower_sees_gaps_but_never_wrong_bytes(folder: Path) -> 
             assert frame.text.encode() == data[position : frame.next]
             position = frame.next
     assert position == len(data)
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
 
 
 async def test_a_stream_ends_when_the_instance_is_moved_away(folder: Path, tmp_path: Path) -> None:
@@ -237,6 +238,18 @@ def test_an_unknown_instance_is_told_in_each_way(url: str) -> None:
     for path in ("logs", "logs/download"):
         answer = httpx.get(f"{url}/nobody/{path}")
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_no_inotify_left_is_told_with_advice(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("aikore.logs.follow.Inotify", refuse)
+    with stream(url) as socket, pytest.raises(ConnectionClosed) as closed:
+        socket.recv(DEADLINE)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1013
+    assert "max_user_instances" in closed.value.rcvd.reason
 
 
 def get(url: str, **query: Any) -> dict[str, Any]:
