@@ -13,7 +13,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.helpers.server import AiKoreServer, free_range, wait_until  # noqa: E402
+from tests.helpers.server import AiKoreServer, free_range, wait_until
 
 RUNNING, DEFINED, WATCHED_SECONDS = 50, 500, 30
 
@@ -50,12 +50,9 @@ def running(server: AiKoreServer) -> None:
     cpu = (sum(manager.cpu_times()[:2]) - before) / WATCHED_SECONDS * 100
     keepers = [pss(server.record(slug)["keeper_pid"]) for slug in slugs]
     bare = statistics.median([pss(server.get(slug)["pid"]) for slug in slugs])
-    print(
-        f"manager with {RUNNING} running instances: {cpu:.2f}% of a core (limit 1), {pss(manager.pid):.0f} MB (limit 130)"
-    )
-    print(
-        f"a keeper: {statistics.median(keepers):.1f} MB (limit 12) = {statistics.median(keepers) / bare:.2f} × the app it holds"
-    )
+    print(f"manager with {RUNNING} running: {cpu:.2f}% of a core (limit 1), {pss(manager.pid):.0f} MB (limit 130)")
+    keeper = statistics.median(keepers)
+    print(f"a keeper: {keeper:.1f} MB (limit 12) = {keeper / bare:.2f} × the app it holds")
     for slug in slugs:
         server.post(slug, "stop")
     for slug in slugs:
@@ -74,9 +71,8 @@ def defined(server: AiKoreServer) -> None:
         answer = server.http.get("/api/instances")
         spent.append(time.monotonic() - began)
     assert len(answer.json()) == DEFINED
-    print(
-        f"{DEFINED} defined instances: start-up {startup:.2f} s (limit 3), list {statistics.median(spent) * 1000:.0f} ms (limit 50)"
-    )
+    listed = statistics.median(spent) * 1000
+    print(f"{DEFINED} defined instances: start-up {startup:.2f} s (limit 3), list {listed:.0f} ms (limit 50)")
 
 
 def _define(server: AiKoreServer) -> None:

@@ -18,15 +18,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.helpers.server import AiKoreServer  # noqa: E402
+from tests.helpers.server import AiKoreServer
 
 ROUNDS = 15
 
 APP = """
 date +%s.%N > began
 exec python3 -c '
-import http.server, os, time
-server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["WEBUI_PORT"])), http.server.SimpleHTTPRequestHandler)
+import os, time
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["WEBUI_PORT"])), SimpleHTTPRequestHandler)
 open("listening", "w").write(repr(time.time()))
 server.serve_forever()'
 """

@@ -133,9 +133,7 @@ def kill_rounds(aikore: AiKoreServer, rounds: int, instances: int) -> None:
             aikore.post(slug, dice.choice(["start", "start", "stop", "restart"]))
         time.sleep(dice.random() * 0.3)  # the random moment itself
         aikore.kill()
-        began = time.monotonic()
         aikore.start()
-        assert time.monotonic() - began < 6  # the promise of 2 s is measured by bench/, here it only must not hang
         assert_truth(aikore, slugs)
     for slug in slugs:
         aikore.post(slug, "stop")
