@@ -6,7 +6,6 @@ python bench/logs.py [GIGABYTES]
 from __future__ import annotations
 
 import asyncio
-import resource
 import subprocess
 import sys
 import tempfile
@@ -29,8 +28,16 @@ ROTATE = 64 * 2**20
 LINE = b"2026-01-01 12:00:00 INFO sampler: step %012d of 1000000 took 12.3 ms, loss 0.0123, memory 7.9 GB\n"
 
 
-def memory() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def memory(name: str) -> float:
+    """Return VmRSS (now) or VmHWM (peak since the last reset) in MB, see proc(5)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(f"{name}:")[1].split()[0]) / 1024
+
+
+def reset_peak() -> float:
+    """Let the kernel measure the peak anew; return what is used now."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return memory("VmRSS")
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:
@@ -91,7 +98,7 @@ def main() -> None:
         log = Log(str(folder), ROTATE, 1000)
         _, seconds = timed(lambda: write(log, size))
         print(f"written: {log.offset / 2**30:.2f} GB in {len(list(folder.glob('*.log')))} files, {seconds:.1f} s")
-        baseline = memory()
+        baseline = reset_peak()
         _, opened = timed(lambda: open_tail(folder))
         print(f"open the tail: {opened * 1000:.1f} ms")
         for text in ("of 2000000", "step 000001234567"):
@@ -101,9 +108,11 @@ def main() -> None:
             print(
                 f"search {text!r}: {own:.2f} s, grep -ciF {reference:.2f} s, ratio {own / reference:.2f}, {found} found"
             )
+        print(f"peak memory growth of opening and searching: {memory('VmHWM') - baseline:.1f} MB")
+        baseline = reset_peak()
         frames, speed = asyncio.run(follow_while_written(log, folder, size // 8))
         print(f"follow: {speed:.0f} MB/s with the writer in the same process, {frames} frames")
-        print(f"peak memory growth: {memory() - baseline:.1f} MB")
+        print(f"peak memory growth of following, writer included: {memory('VmHWM') - baseline:.1f} MB")
 
 
 if __name__ == "__main__":
