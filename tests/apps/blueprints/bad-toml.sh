@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# /// aikore
+# name = "no quote
+# ///
+exec true

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# /// aikore
+# ready = { timeout = "long" }
+# ///
+exec true

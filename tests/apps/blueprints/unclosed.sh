@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# /// aikore
+# name = "never closed"

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# /// aikore
+# nmae = "typo"
+# ///
+exec true
