@@ -46,7 +46,7 @@ class Master:
         child.returncode = 0  # reaped by `processes.reap`, also after the manager has replaced itself
         start = processes.start_time(child.pid)
         temporary = self._record_path.with_suffix(".new")
-        temporary.write_text(json.dumps({"pid": child.pid, "start": start}))
+        temporary.write_text(json.dumps({"pid": child.pid, "start": start, "boot": _boot_id()}))
         temporary.replace(self._record_path)
         return child.pid
 
@@ -100,7 +100,7 @@ class Master:
     def _record(self) -> dict[str, int]:
         with suppress(OSError, ValueError):
             record = json.loads(self._record_path.read_text())
-            if isinstance(record, dict):
+            if isinstance(record, dict) and record.pop("boot", "") == _boot_id():
                 return record
         return {}
 
@@ -115,3 +115,8 @@ class Master:
             if processes.title(pid).startswith("nginx: master process"):
                 return pid
         return None
+
+
+def _boot_id() -> str:
+    """Return what tells this boot of the machine from others, in which PIDs mean other processes."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
