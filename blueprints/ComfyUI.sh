@@ -15,7 +15,7 @@
 #                                   installed or rebuilt, and the same from then on
 #   TORCH_SPEC, TORCH_INDEX_URL     what to install as torch, and from which index ("" is PyPI)
 #   COMFYUI_SKIP_REQUIREMENTS       names in ComfyUI's requirements.txt to leave out
-#   COMFYUI_EXTRA_REQUIREMENTS      more arguments for pip, installed last
+#   COMFYUI_EXTRA_REQUIREMENTS      more arguments for pip, installed last (default: requests)
 #   COMFYUI_ARGS                    arguments for ComfyUI, before the instance's own
 set -euo pipefail
 # shellcheck source=functions.sh
@@ -56,11 +56,10 @@ stage "Installing ComfyUI's requirements"
 skip="${COMFYUI_SKIP_REQUIREMENTS-torch torchvision torchaudio}"
 grep -viE "^(${skip// /|})([^a-z0-9_.-]|\$)" "$app/requirements.txt" >"$INSTANCE_CONF_DIR/requirements.txt"
 pip_install -r "$INSTANCE_CONF_DIR/requirements.txt"
-if [[ -n ${COMFYUI_EXTRA_REQUIREMENTS:-} ]]; then
-    split_args extra "$COMFYUI_EXTRA_REQUIREMENTS"
-    # shellcheck disable=SC2154 # split_args sets it
-    pip_install "${extra[@]}"
-fi
+# ComfyUI imports requests without listing it; newer transformers no longer brings it.
+split_args extra "${COMFYUI_EXTRA_REQUIREMENTS-requests}"
+# shellcheck disable=SC2154 # split_args sets it
+((${#extra[@]} == 0)) || pip_install "${extra[@]}"
 
 stage "Linking models"
 categories=(checkpoints clip_vision configs controlnet diffusion_models embeddings loras style_models text_encoders

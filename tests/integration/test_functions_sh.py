@@ -1,0 +1,186 @@
+"""functions.sh, run by a real bash."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+FUNCTIONS = Path(__file__).parents[2] / "functions.sh"
+Bash = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    for name in ("instance", "models/loras", "instance/app/loras"):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.fixture
+def bash(here: Path) -> Bash:
+    def run(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(here),
+            "INSTANCE_CONF_DIR": str(here / "instance"),
+            "MODELS_DIR": str(here / "models"),
+            "AIKORE_STAGE_FILE": str(here / "stage"),
+            "AIKORE_PIP": "pip",
+            "AIKORE_RETRY_PAUSE": "0",
+            **variables,
+        }
+        text = f'set -euo pipefail\nsource "{FUNCTIONS}"\n{script}'
+        return subprocess.run(
+            ["bash", "-c", text], env=environment, cwd=here, capture_output=True, text=True, timeout=120
+        )
+
+    return run
+
+
+LINK = 'link_models "$INSTANCE_CONF_DIR/app/loras" loras'
+
+
+def test_the_stage_is_one_line_in_its_file(bash: Bash, here: Path) -> None:
+    assert bash('stage "one\ntwo"').returncode == 0
+    assert (here / "stage").read_text() == "one two\n"
+
+
+def test_arguments_are_split_without_being_run(bash: Bash) -> None:
+    done = bash("""split_args a "--x 'b c' \\$(id) *"; printf '<%s>' "${a[@]}" """)
+    assert done.stdout == "<--x><b c><$(id)><*>"
+
+
+def test_an_instance_pinned_to_no_gpu_is_cpu(bash: Bash) -> None:
+    assert bash("gpu_kind", CUDA_VISIBLE_DEVICES="").stdout == "cpu\n"
+
+
+def test_an_empty_folder_becomes_a_link(bash: Bash, here: Path) -> None:
+    assert bash(LINK).returncode == 0
+    assert (here / "instance/app/loras").resolve() == here / "models/loras"
+    assert bash(LINK).returncode == 0
+
+
+def test_models_move_to_the_shared_folder(bash: Bash, here: Path) -> None:
+    (here / "instance/app/loras/sub").mkdir()
+    (here / "instance/app/loras/sub/a b.bin").write_bytes(b"model")
+    assert bash(LINK).returncode == 0
+    assert (here / "models/loras/sub/a b.bin").read_bytes() == b"model"
+    assert (here / "instance/app/loras").is_symlink()
+
+
+def test_an_equal_file_is_kept_once(bash: Bash, here: Path) -> None:
+    for folder in ("instance/app/loras", "models/loras"):
+        (here / folder / "a.bin").write_bytes(b"same")
+    assert bash(LINK).returncode == 0
+    assert (here / "models/loras/a.bin").read_bytes() == b"same"
+
+
+def test_a_different_file_of_the_same_name_keeps_both_and_moves_nothing(bash: Bash, here: Path) -> None:
+    own, shared = here / "instance/app/loras", here / "models/loras"
+    (own / "a.bin").write_bytes(b"mine")
+    (own / "b.bin").write_bytes(b"other")
+    (shared / "a.bin").write_bytes(b"yours")
+    done = bash(LINK)
+    assert done.returncode == 1 and "is not the same" in done.stdout
+    assert (own / "a.bin").read_bytes() == b"mine" and (own / "b.bin").exists()
+    assert (shared / "a.bin").read_bytes() == b"yours" and not (shared / "b.bin").exists()
+
+
+def test_a_link_elsewhere_is_left_alone(bash: Bash, here: Path) -> None:
+    (here / "nas").mkdir()
+    (here / "nas/a.bin").write_bytes(b"model")
+    (here / "instance/app/loras").rmdir()
+    (here / "instance/app/loras").symlink_to(here / "nas")
+    assert bash(LINK).returncode == 1
+    assert (here / "nas/a.bin").exists() and list((here / "models/loras").iterdir()) == []
+
+
+def test_nothing_moves_through_a_link_on_the_way(bash: Bash, here: Path) -> None:
+    (here / "instance/app").rename(here / "elsewhere")
+    (here / "instance/app").symlink_to(here / "elsewhere")
+    (here / "elsewhere/loras/a.bin").write_bytes(b"model")
+    assert bash(LINK).returncode == 1
+    assert (here / "elsewhere/loras/a.bin").exists()
+
+
+def test_a_shared_folder_that_leads_back_loses_nothing(bash: Bash, here: Path) -> None:
+    (here / "instance/app/loras/sub").mkdir()
+    (here / "instance/app/loras/sub/a.bin").write_bytes(b"model")
+    (here / "models/loras/sub").symlink_to(here / "instance/app/loras/sub")
+    assert bash(LINK).returncode == 1
+    assert (here / "instance/app/loras/sub/a.bin").read_bytes() == b"model"
+
+
+def test_a_full_disk_in_the_middle_loses_nothing(bash: Bash, here: Path) -> None:
+    (here / "instance/app/loras/a.bin").write_bytes(b"model")
+    broken = 'ln() { return 1; }; cp() { printf half >"${@: -1}"; return 1; }\n'
+    assert bash(broken + LINK).returncode == 1
+    assert (here / "instance/app/loras/a.bin").read_bytes() == b"model"
+    assert list((here / "models/loras").iterdir()) == []
+    assert bash(LINK).returncode == 0
+    assert (here / "models/loras/a.bin").read_bytes() == b"model"
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=folder, check=True, capture_output=True
+    )
+
+
+@pytest.fixture
+def upstream(here: Path) -> Path:
+    folder = here / "upstream"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    (folder / "f").write_text("1")
+    git(folder, "add", "f")
+    git(folder, "commit", "-qm", "one")
+    git(folder, "tag", "v1.0")
+    (folder / "f").write_text("2")
+    git(folder, "commit", "-qam", "two")
+    return folder
+
+
+def test_a_clone_follows_the_wanted_version(bash: Bash, here: Path, upstream: Path) -> None:
+    for ref, content in (("v1.0", "1"), ("main", "2"), ("v1.0", "1"), ("", "2")):
+        done = bash(f'git_checkout "{upstream}" "{ref}" app2')
+        assert done.returncode == 0, done.stderr
+        assert (here / "app2/f").read_text() == content
+
+
+def test_a_version_that_is_here_needs_no_network(bash: Bash, here: Path, upstream: Path) -> None:
+    assert bash(f'git_checkout "{upstream}" main app2').returncode == 0
+    upstream.rename(here / "gone")
+    for ref, content in (("v1.0", "1"), ("main", "2")):
+        assert bash(f'git_checkout "{upstream}" "{ref}" app2').returncode == 0
+        assert (here / "app2/f").read_text() == content
+
+
+def test_own_changes_are_kept_and_told(bash: Bash, here: Path, upstream: Path) -> None:
+    bash(f'git_checkout "{upstream}" main app2')
+    (here / "app2/f").write_text("mine")
+    done = bash(f'git_checkout "{upstream}" v1.0 app2')
+    assert done.returncode == 0 and "local changes" in done.stdout
+    assert (here / "app2/f").read_text() == "mine"
+
+
+def test_an_environment_is_reused_and_rebuilt_when_asked(bash: Bash, here: Path) -> None:
+    use = "use_python_env; use_python_env; command -v python"
+    first = bash(use)
+    assert first.stdout.splitlines()[-1] == str(here / "instance/env/bin/python"), first.stderr
+    marker = here / "instance/env/marker"
+    marker.touch()
+    assert bash(use).returncode == 0 and marker.exists()
+    assert bash(use, AIKORE_REBUILD="1").returncode == 0 and not marker.exists()
+
+
+def test_an_environment_behind_a_link_is_never_removed(bash: Bash, here: Path) -> None:
+    (here / "shared-env").mkdir()
+    (here / "shared-env/keep").touch()
+    (here / "instance/env").symlink_to(here / "shared-env")
+    assert bash("use_python_env", AIKORE_REBUILD="1").returncode == 1
+    assert (here / "shared-env/keep").exists()
