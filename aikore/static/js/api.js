@@ -1,0 +1,44 @@
+/** The HTTP interface. Every refusal becomes a Problem with the server's own words. */
+
+export class Problem extends Error {
+  /** @param {number} status @param {string} code @param {string} detail */
+  constructor(status, code, detail) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} [body]
+ * @param {Record<string, string>} [headers]
+ * @returns {Promise<{data: any, headers: Headers}>}
+ */
+export async function call(method, path, body, headers = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method,
+      headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    throw new Problem(0, "unreachable", "AiKore does not answer. Is it still running?");
+  }
+  const text = await answer.text();
+  const data = text ? JSON.parse(text) : null;
+  if (!answer.ok) throw new Problem(answer.status, data?.code ?? "unknown", data?.detail ?? answer.statusText);
+  return { data, headers: answer.headers };
+}
+
+/** @param {number} id @param {string} action */
+export const wish = (id, action) => call("POST", `/api/instances/${id}/${action}`);
+
+/** @param {string} path @returns {string} */
+export function socketUrl(path) {
+  const url = new URL(path, location.href);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}

@@ -1,0 +1,57 @@
+/** The launch script. Saving says which version was read; a conflict is shown and resolved by the person. */
+
+import { call, Problem } from "./api.js";
+import { el } from "./dom.js";
+import { attempt, toast } from "./toasts.js";
+
+/** @import {Instance} from "./types.js" */
+/** @import {Tool} from "./tools.js" */
+
+/** @param {Instance} instance @returns {Tool} */
+export function makeScript(instance) {
+  const path = `/api/instances/${instance.id}/script`;
+  const editor = el("textarea", { class: "editor", spellcheck: "false", wrap: "off", "aria-label": `Launch script of ${instance.name}`, "data-testid": "script" });
+  const save = el("button", { class: "primary", text: "Save", disabled: true, "data-testid": "script-save" });
+  const problem = el("p", { class: "problem", role: "alert" });
+  const conflict = el("div", { class: "conflict", role: "alert", hidden: true },
+    el("span", { text: "Somebody changed this script meanwhile." }),
+    el("button", { text: "Load theirs", onclick: () => void attempt(load()) }),
+    el("button", { text: "Keep mine", onclick: () => void write("*") }));
+  let version = "";
+  let saved = "";
+
+  const load = async () => {
+    const { data } = await call("GET", path);
+    version = data.version;
+    saved = editor.value = data.content;
+    save.disabled = conflict.hidden = true;
+    problem.textContent = "";
+  };
+  /** @param {string} expected */
+  const write = async (expected) => {
+    problem.textContent = "";
+    const content = editor.value;
+    try {
+      const { data } = await call("PUT", path, { content }, { "If-Match": expected });
+      version = data.version;
+      saved = content;
+      conflict.hidden = true;
+      save.disabled = editor.value === saved;
+      toast("The script is saved. It is used at the next start.");
+    } catch (error) {
+      if (error instanceof Problem && error.status === 412) conflict.hidden = false;
+      else problem.textContent = error instanceof Error ? error.message : String(error);
+    }
+  };
+  save.addEventListener("click", () => void write(version));
+  editor.addEventListener("input", () => { save.disabled = editor.value === saved; });
+  editor.addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() === "s" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      if (!save.disabled) void write(version);
+    }
+  });
+  void attempt(load());
+  const panel = el("div", {}, el("div", { class: "tools-bar" }, save, problem), conflict, editor);
+  return { panel, mayClose: () => editor.value === saved || confirm("The script has changes that are not saved. Close it all the same?") };
+}

@@ -1,0 +1,22 @@
+/** Keeps the event socket open; after a loss it comes back by itself and begins with a new snapshot. */
+
+import { socketUrl } from "./api.js";
+import { store } from "./store.js";
+
+const FIRST_PAUSE = 250;
+const LAST_PAUSE = 5000;
+let pause = FIRST_PAUSE;
+
+export function connect() {
+  const socket = new WebSocket(socketUrl("/api/events"));
+  socket.addEventListener("message", (event) => {
+    pause = FIRST_PAUSE;
+    store.apply(JSON.parse(event.data));
+    if (store.lostSince) store.setLost(null);
+  });
+  socket.addEventListener("close", () => {
+    if (!store.lostSince) store.setLost(new Date());
+    setTimeout(connect, pause);
+    pause = Math.min(pause * 2, LAST_PAUSE);
+  });
+}

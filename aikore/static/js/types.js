@@ -1,0 +1,41 @@
+/**
+ * @typedef {object} Instance
+ * @property {number} id
+ * @property {string} name
+ * @property {string} slug
+ * @property {string} base_blueprint
+ * @property {string[] | null} gpu_ids
+ * @property {boolean} autostart
+ * @property {boolean} persistent_mode
+ * @property {boolean} is_comfyui_active_slot
+ * @property {string} status
+ * @property {string} status_detail
+ * @property {number} port
+ * @property {Record<string, string>} environment
+ * @property {string} launch_args
+ * @property {string} restart_policy
+ * @property {string} hostname
+ * @property {string} url
+ * @property {{path: string, host: string | null, port: string | null, desktop: string | null}} urls
+ * @property {string[]} actions
+ * @property {string} status_since
+ */
+/**
+ * @typedef {object} Blueprint
+ * @property {string} id
+ * @property {string} name
+ * @property {string} category
+ * @property {string} description
+ * @property {string} source
+ * @property {string | null} error
+ */
+/** @typedef {{id: string, name: string, base_blueprint: string, deleted_at: string, size: number}} Trashed */
+/** @typedef {{id: string, name: string}} Gpu */
+/**
+ * @typedef {object} Snapshot
+ * @property {Instance[]} instances
+ * @property {Blueprint[]} blueprints
+ * @property {Trashed[]} trash
+ * @property {{gpus?: Gpu[], version?: string}} system
+ */
+export {};

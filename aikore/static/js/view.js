@@ -1,0 +1,40 @@
+/** An instance's own page, embedded. The gateway page in the frame tells what goes on while it is not up. */
+
+import { el } from "./dom.js";
+
+/** @import {Instance} from "./types.js" */
+/** @import {Tool} from "./tools.js" */
+
+/** @param {Instance} instance @returns {Tool} */
+export function makeView(instance) {
+  const address = () => instance.urls.port ?? instance.urls.path;
+  const frame = el("iframe", { title: instance.name, src: address(), allow: "clipboard-read; clipboard-write; fullscreen", "data-testid": "frame" });
+  const link = el("a", { href: instance.urls.path, target: "_blank", rel: "noopener", text: "New tab" });
+  const panel = el("div", {}, el("div", { class: "tools-bar" },
+    el("button", { text: "Reload", onclick: () => { frame.src = address(); } }),
+    el("button", { text: "Whole window", "data-testid": "whole", onclick: wholeWindow }),
+    el("span", { class: "space" }), ...others(instance), link), frame);
+  return { panel };
+}
+
+/** @param {Instance} instance */
+function others(instance) {
+  /** @type {[string, string | null][]} */
+  const ways = [["By port", instance.urls.port], ["By host", instance.urls.host]];
+  return ways.filter(([, url]) => url).map(([text, url]) => el("a", { href: url, target: "_blank", rel: "noopener", text }));
+}
+
+function wholeWindow() {
+  document.body.classList.add("whole");
+  const handle = el("button", { id: "leave-whole", "aria-label": "Back to AiKore", text: "⌄", onclick: () => leaveWhole() });
+  document.body.append(handle);
+  handle.focus();
+}
+
+/** @returns {boolean} whether the window was whole */
+export function leaveWhole() {
+  document.getElementById("leave-whole")?.remove();
+  const was = document.body.classList.contains("whole");
+  document.body.classList.remove("whole");
+  return was;
+}

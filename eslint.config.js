@@ -1,0 +1,15 @@
+import globals from "globals";
+
+export default [
+  {
+    files: ["aikore/static/**/*.js"],
+    languageOptions: { ecmaVersion: 2024, sourceType: "module", globals: globals.browser },
+    rules: {
+      "no-undef": "error", "no-unused-vars": "error", "prefer-const": "error", "eqeqeq": "error", "no-var": "error",
+      "no-restricted-properties": ["error",
+        { property: "innerHTML", message: "Text stays text: use textContent." },
+        { property: "outerHTML", message: "Text stays text: use textContent." },
+        { property: "insertAdjacentHTML", message: "Text stays text: use textContent." }],
+    },
+  },
+];
