@@ -58,6 +58,8 @@ const MENU = [
 export function openMenu(instance, anchor) {
   const menu = el("div", { class: "menu", popover: "auto", role: "menu", "data-testid": "menu" });
   const items = [
+    ["view", "Open", () => openTool("view", instance)],
+    ["log", "Log", () => openTool("log", instance)],
     ["script", "Launch script", () => openTool("script", instance)],
     ...MENU.filter(([action]) => instance.actions.includes(action)).map(([action, words, run]) => [action, words, () => run(instance)]),
   ];

@@ -27,7 +27,8 @@ function field(label, control, hint) {
 /** @param {string | undefined} chosen */
 function blueprintPicker(chosen) {
   const box = el("fieldset", { class: "picker", "aria-label": "Blueprint" });
-  const order = [...store.blueprints].sort((a, b) => Number(a.category === "") - Number(b.category === ""));
+  const last = (/** @type {Blueprint} */ blueprint) => Number(/^\d/.test(blueprint.id)); // 99-… are for testing
+  const order = [...store.blueprints].sort((a, b) => last(a) - last(b) || a.id.localeCompare(b.id));
   for (const blueprint of order) box.append(choice(blueprint, blueprint.id === chosen));
   return box;
 }

@@ -38,7 +38,7 @@ function makeRow(id) {
   const log = el("button", { text: "Log", "data-testid": "log", onclick: () => openTool("log", current()) });
   const more = el("button", { text: "⋯", "aria-label": "More", "aria-haspopup": "menu", "data-testid": "more", onclick: () => openMenu(current(), more) });
   const row = el("tr", { tabindex: "0", "data-instance": id, onfocusin: () => choose(id), onclick: () => choose(id) },
-    el("td", { class: "name" }, title, sub), el("td", { class: "status" }, state), gpus, port,
+    el("td", { class: "name" }, el("span", { class: "line" }, title, sub)), el("td", { class: "status" }, state), gpus, port,
     el("td", { class: "acts" }, go, view, log, more));
   const update = (/** @type {Instance} */ instance) => {
     row.dataset.status = instance.status;

@@ -1,0 +1,56 @@
+"""The dashboard as a person uses it, for tests in a real Chromium.
+
+Hooks: rows are `[data-instance="<id>"]` with `data-status`; everything that can be pressed has a `data-testid`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.helpers.server import AiKoreServer
+
+
+class Dashboard:
+    """One open dashboard."""
+
+    def __init__(self, page: Page, server: AiKoreServer) -> None:
+        self.page = page
+        self.server = server
+        page.goto(server.url + "/")
+
+    def row(self, name: str) -> Locator:
+        return self.page.locator("tr[data-instance]").filter(has=self.page.get_by_text(name, exact=True))
+
+    def create(
+        self, name: str, blueprint: str, environment: Mapping[str, str] | None = None, start: bool = True
+    ) -> None:
+        """Make an instance through the form."""
+        self.page.get_by_test_id("new").click()
+        form = self.page.get_by_test_id("form")
+        form.get_by_test_id(f"blueprint-{blueprint}").check(force=True)
+        form.get_by_test_id("name").fill(name)
+        for key, value in (environment or {}).items():
+            if not form.get_by_test_id("env-add").is_visible():
+                form.get_by_text("More settings").click()
+            form.get_by_test_id("env-add").click()
+            form.get_by_test_id("env-name").last.fill(key)
+            form.get_by_test_id("env-value").last.fill(value)
+        form.get_by_test_id("start-now").set_checked(start)
+        form.get_by_test_id("save").click()
+        expect(form).to_have_count(0)
+
+    def wait_status(self, name: str, status: str, seconds: float = 30) -> None:
+        expect(self.row(name)).to_have_attribute("data-status", status, timeout=seconds * 1000)
+
+    def press(self, name: str, hook: str) -> None:
+        self.row(name).get_by_test_id(hook).click()
+
+    def menu(self, name: str, action: str) -> None:
+        self.press(name, "more")
+        self.page.locator(f'[data-testid="menu"] [data-action="{action}"]').click()
+
+    def frame(self, name: str) -> str:
+        """Return the selector of the instance's embedded page."""
+        return f'iframe[title="{name}"]'

@@ -1,0 +1,154 @@
+"""The dashboard in a real Chromium, over a real AiKore with real NGINX and real programs."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.page import Dashboard
+from tests.helpers.server import HTTP_APP, wait_until
+
+
+def test_an_empty_dashboard_leads_to_a_running_instance_in_three_clicks(dashboard: Dashboard) -> None:
+    page = dashboard.page
+    page.get_by_test_id("first").click()
+    page.get_by_text("Static files").click()
+    page.get_by_test_id("save").click()
+    dashboard.wait_status("Static files", "started")
+    dashboard.press("Static files", "view")
+    expect(page.frame_locator(dashboard.frame("Static files")).get_by_text("It works")).to_be_visible()
+
+
+def test_status_changes_arrive_by_themselves(dashboard: Dashboard) -> None:
+    dashboard.server.blueprint("web", HTTP_APP)
+    dashboard.server.create("Made elsewhere", "web")
+    dashboard.wait_status("Made elsewhere", "stopped")
+    dashboard.press("Made elsewhere", "toggle")
+    dashboard.wait_status("Made elsewhere", "started")
+    os.kill(dashboard.server.get("made-elsewhere")["pid"], signal.SIGKILL)
+    dashboard.wait_status("Made elsewhere", "error")
+    expect(dashboard.row("Made elsewhere")).to_contain_text("ended by SIGKILL")
+    assert "1 failed" in dashboard.page.title()
+
+
+def test_text_from_outside_stays_text(dashboard: Dashboard) -> None:
+    name = '<img src=x onerror="document.title=1">'
+    dashboard.server.blueprint("evil", "echo '<script>document.title=2</script>'; exit 1", description="<b>bold</b>")
+    dashboard.create(name, "99-test-logs", start=False)
+    dashboard.server.create("evil", "evil")
+    dashboard.server.post("evil", "start")
+    dashboard.wait_status("evil", "error")
+    dashboard.press("evil", "log")
+    expect(dashboard.page.get_by_test_id("log-text")).to_contain_text("<script>document.title=2</script>")
+    expect(dashboard.row(name)).to_be_visible()
+    assert "AiKore" in dashboard.page.title()
+
+
+def test_the_log_shows_history_and_goes_on_live(dashboard: Dashboard) -> None:
+    dashboard.create("logs", "99-test-logs")
+    dashboard.wait_status("logs", "started")
+    dashboard.press("logs", "log")
+    text = dashboard.page.get_by_test_id("log-text")
+    expect(text).to_contain_text("tick 1\n")
+    expect(text).to_contain_text("tick 3\n")
+    assert "\x1b[" not in text.inner_text()
+    dashboard.page.get_by_test_id("log-search").fill("TICK 2")
+    dashboard.page.get_by_test_id("log-search").press("Enter")
+    expect(dashboard.page.get_by_test_id("matches")).to_contain_text("tick 2")
+
+
+def test_deleting_can_be_undone(dashboard: Dashboard) -> None:
+    dashboard.server.create("Precious", "Static")
+    dashboard.menu("Precious", "delete")
+    expect(dashboard.row("Precious")).to_have_count(0)
+    dashboard.page.get_by_test_id("toast-action").click()
+    dashboard.wait_status("Precious", "stopped")
+
+
+def test_a_refusal_is_shown_beside_the_form_and_the_input_stays(dashboard: Dashboard) -> None:
+    dashboard.server.create("Taken", "Static")
+    page = dashboard.page
+    page.get_by_test_id("new").click()
+    page.get_by_test_id("blueprint-Static").check(force=True)
+    page.get_by_test_id("name").fill("Taken")
+    page.get_by_test_id("save").click()
+    expect(page.get_by_test_id("problem")).to_contain_text("already an instance called")
+    dashboard.server.create("Something else happens", "Static")
+    expect(page.get_by_test_id("name")).to_have_value("Taken")
+
+
+def test_editing_shows_the_new_name_and_keeps_the_address(dashboard: Dashboard) -> None:
+    dashboard.server.create("Before", "Static")
+    dashboard.menu("Before", "edit")
+    dashboard.page.get_by_test_id("name").fill("After")
+    dashboard.page.get_by_test_id("save").click()
+    dashboard.wait_status("After", "stopped")
+    assert dashboard.server.get("before")["name"] == "After"
+
+
+def test_a_stale_script_is_not_overwritten(dashboard: Dashboard) -> None:
+    dashboard.server.create("s", "Static")
+    dashboard.menu("s", "script")
+    editor = dashboard.page.get_by_test_id("script")
+    expect(editor).to_have_value(
+        wait_until(lambda: dashboard.server.http.get("/api/instances/s/script").json()["content"])
+    )
+    theirs = "#!/usr/bin/env bash\n# theirs\n"
+    dashboard.server.http.put("/api/instances/s/script", json={"content": theirs}, headers={"If-Match": "*"})
+    editor.fill("#!/usr/bin/env bash\n# mine\n")
+    dashboard.page.get_by_test_id("script-save").click()
+    dashboard.page.get_by_text("Load theirs").click()
+    expect(editor).to_have_value(theirs)
+
+
+def test_a_lost_server_is_shown_and_comes_back_without_a_reload(dashboard: Dashboard) -> None:
+    dashboard.server.create("s", "Static")
+    dashboard.wait_status("s", "stopped")
+    dashboard.page.evaluate("window.sameDocument = true")
+    dashboard.server.kill()
+    expect(dashboard.page.get_by_test_id("connection")).to_contain_text("Connection lost")
+    dashboard.server.start()
+    expect(dashboard.page.get_by_test_id("connection")).to_have_text("", timeout=15_000)
+    dashboard.press("s", "toggle")
+    dashboard.wait_status("s", "started")
+    assert dashboard.page.evaluate("window.sameDocument") is True
+
+
+def test_the_keyboard_reaches_everything(dashboard: Dashboard) -> None:
+    dashboard.server.create("k", "Static")
+    dashboard.wait_status("k", "stopped")
+    page = dashboard.page
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("s")
+    dashboard.wait_status("k", "started")
+    page.keyboard.press("l")
+    expect(page.get_by_test_id("tab-log")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_have_count(0)
+
+
+def test_a_phone_sees_one_pane_and_nothing_runs_over(browser: Browser, dashboard: Dashboard) -> None:
+    dashboard.server.create("A rather long name for such a small telephone", "Static")
+    phone = browser.new_page(viewport={"width": 390, "height": 844})
+    phone.goto(dashboard.server.url + "/")
+    phone.locator("tr[data-instance]").wait_for()
+    for selector in ("body", "#instances"):
+        assert phone.locator(selector).evaluate("node => node.scrollWidth <= node.clientWidth")
+    expect(phone.locator("#tools")).to_be_hidden()
+    phone.get_by_test_id("more").click()
+    phone.locator('[data-testid="menu"] [data-action="log"]').click()
+    expect(phone.locator("#tools")).to_be_visible()
+    expect(phone.locator("#instances")).to_be_hidden()
+
+
+def test_both_themes_follow_the_system_and_can_be_switched(browser: Browser, dashboard: Dashboard) -> None:
+    light = browser.new_page(color_scheme="light")
+    light.goto(dashboard.server.url + "/")
+    expect(light.locator("html")).to_have_attribute("data-theme", "light")
+    light.get_by_test_id("theme").click()
+    light.reload()
+    expect(light.locator("html")).to_have_attribute("data-theme", "dark")
