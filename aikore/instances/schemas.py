@@ -20,7 +20,8 @@ RestartPolicyName = Literal["never", "on-failure"]
 RESERVED_VARIABLES = frozenset(
     {
         "WEBUI_PORT", "INSTANCE_NAME", "INSTANCE_CONF_DIR", "INSTANCE_OUTPUT_DIR", "MODELS_DIR", "BLUEPRINT_ID",
-        "SUBFOLDER", "LAUNCH_ARGS",
+        "SUBFOLDER", "LAUNCH_ARGS", "AIKORE_FUNCTIONS", "AIKORE_CACHE_DIR", "AIKORE_STAGE_FILE", "AIKORE_REBUILD",
+        "AIKORE_RUN",
     }
 )  # fmt: skip
 """Variables that AiKore sets itself; an instance's own value would be silently lost."""
@@ -28,7 +29,7 @@ RESERVED_VARIABLES = frozenset(
 
 def _no_reserved(environment: dict[str, str] | None) -> dict[str, str] | None:
     for name in environment or ():
-        if name in RESERVED_VARIABLES or name.startswith("AIKORE_"):
+        if name in RESERVED_VARIABLES:
             raise ValueError(f"{name} is set by AiKore itself; choose another name")
     return environment
 
