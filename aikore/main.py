@@ -93,6 +93,7 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
         docs_url="/api/docs",
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        responses=problems.problem_responses(400, 403, 500),
     )
     app.state.house = house
     problems.install(app)

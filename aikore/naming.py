@@ -23,7 +23,7 @@ SLUG_MAX = 40
 
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 HOSTNAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
-RESERVED_SLUGS = frozenset({"api", "static", "app", "comfyui", "desktop", "www", "localhost"})
+RESERVED_SLUGS = frozenset({"www", "localhost"})
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
 

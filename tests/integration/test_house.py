@@ -145,7 +145,7 @@ def assert_truth(aikore: AiKoreServer, slugs: list[str]) -> None:
     for slug in slugs:
         instance = aikore.get(slug)
         folder = aikore.home / "instances" / slug
-        pids = [p for p in processes_of(aikore.home) if _cwd(p) == folder and b"launch.sh" in _cmdline(p)]
+        pids = [p for p in processes_of(aikore.home) if _cwd(p) == folder and _is_script(p)]
         if instance["status"] in ("started", "starting"):
             assert pids == [instance["pid"]], (instance, pids)
         elif instance["status"] == "stopped":
@@ -159,11 +159,12 @@ def _cwd(pid: int) -> Path | None:
         return None
 
 
-def _cmdline(pid: int) -> bytes:
+def _is_script(pid: int) -> bool:
+    """Say whether this is a run's script: the leader of its session (a fork on its way to exec looks like it)."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return os.getsid(pid) == pid and b"launch.sh" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
-        return b""
+        return False
 
 
 def assert_whole_log(text: str) -> None:

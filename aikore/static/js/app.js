@@ -76,7 +76,7 @@ divider.addEventListener("keydown", (event) => {
   const step = { ArrowLeft: -2, ArrowRight: 2 }[event.key];
   if (step) setDivider(Number(divider.getAttribute("aria-valuenow")) + step);
 });
-setDivider(Number(localStorage.getItem("left")) || 46);
+setDivider(Number(localStorage.getItem("left")) || 50);
 
 function showPane() {
   for (const button of document.querySelectorAll("nav.phone button")) {
