@@ -81,7 +81,11 @@ def _define(server: AiKoreServer) -> None:
     with sqlite3.connect(server.home / "aikore.db") as database:
         columns = [row[1] for row in database.execute("PRAGMA table_info(instances)") if row[1] != "id"]
         row = dict(
-            zip(columns, database.execute(f"SELECT {','.join(columns)} FROM instances LIMIT 1").fetchone(), strict=True)
+            zip(
+                columns,
+                database.execute(f"SELECT {','.join(columns)} FROM instances ORDER BY port DESC LIMIT 1").fetchone(),
+                strict=True,
+            )
         )
         for number in range(RUNNING, DEFINED):
             name = f"n{number}"
@@ -89,7 +93,7 @@ def _define(server: AiKoreServer) -> None:
                 "name": name,
                 "name_key": name,
                 "slug": name,
-                "port": row["port"] + number,
+                "port": row["port"] + 1 + number - RUNNING,
                 "app_port": None,
             }
             marks = ",".join("?" * len(columns))
