@@ -1,0 +1,96 @@
+"""A full disk is a clear error; nothing is half-written and nothing that runs is disturbed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.server import AiKoreServer, wait_until
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small disk")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 24 MB, mounted where the home will be."""
+    home = tmp_path / "home"
+    home.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(home)], check=True)
+    yield home
+    subprocess.run(["umount", "--lazy", str(home)], check=True)
+
+
+@pytest.fixture
+def aikore(small_disk: Path, aikore_factory: Callable[..., AiKoreServer]) -> AiKoreServer:
+    server = aikore_factory(disk_reserve_bytes=0, log_rotate_bytes=64 * 2**20).start()
+    server.blueprint(
+        "talker", 'while :; do echo "tick $((n++))"; [ ! -e flood ] || seq 20000; sleep 0.1; done', ready="process"
+    )
+    return server
+
+
+def fill(home: Path) -> None:
+    """Take every free byte."""
+    with open(home / "filler", "wb", buffering=0) as filler:
+        try:
+            while filler.write(bytes(65536)):
+                pass
+        except OSError:
+            pass
+    wait_until(lambda: os.statvfs(home).f_bavail == 0)
+
+
+def bytes_read(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/io").read_text().split("rchar: ")[1].split()[0])
+
+
+def test_a_program_goes_on_and_its_log_tells_of_the_gap(aikore: AiKoreServer) -> None:
+    aikore.create("t", "talker")
+    aikore.post("t", "start")
+    pid = aikore.wait_status("t", "started")["pid"]
+    (aikore.home / "instances" / "t" / "flood").touch()
+    fill(aikore.home)
+    keeper = aikore.record("t")["keeper_pid"]
+    before = bytes_read(keeper)
+    wait_until(lambda: bytes_read(keeper) > before + 500_000, what="the keeper goes on taking the output")
+    assert aikore.get("t")["pid"] == pid
+    (aikore.home / "filler").unlink()
+    log = aikore.home / "instances" / "t" / "logs" / "output.log"
+    wait_until(lambda: b"the disk was full" in log.read_bytes(), 20)
+    aikore.post("t", "stop")
+    assert aikore.wait_status("t", "stopped")["run"] == 1
+
+
+def test_creating_and_saving_are_refused_whole(aikore: AiKoreServer) -> None:
+    aikore.create("t", "talker")
+    before = aikore.http.get("/api/instances/t/script").json()
+    fill(aikore.home)
+    refused = aikore.http.post("/api/instances", json={"name": "new", "base_blueprint": "talker"})
+    assert (refused.status_code, refused.json()["code"]) == (507, "storage_failed"), refused.text
+    content = before["content"] + "# " + "x" * 200_000 + "\n"
+    saved = aikore.http.put("/api/instances/t/script", json={"content": content}, headers={"If-Match": "*"})
+    assert (saved.status_code, saved.json()["code"]) == (507, "storage_failed"), saved.text
+    assert "disk" in saved.json()["detail"]
+    assert aikore.http.get("/api/instances/t/script").json() == before
+    assert [instance["name"] for instance in aikore.http.get("/api/instances").json()] == ["t"]
+    assert [path.name for path in (aikore.home / "instances").iterdir()] == ["t"]
+    (aikore.home / "filler").unlink()
+    aikore.create("new", "talker")
+
+
+def test_deleting_on_a_full_disk_loses_nothing(aikore: AiKoreServer) -> None:
+    aikore.create("t", "talker")
+    (aikore.home / "instances" / "t" / "precious").write_bytes(b"x" * 1000)
+    fill(aikore.home)
+    answer = aikore.http.delete("/api/instances/t")
+    assert answer.status_code in (204, 507), answer.text
+    (aikore.home / "filler").unlink()
+    if answer.status_code == 204:
+        (entry,) = aikore.http.get("/api/trash").json()
+        assert aikore.http.post(f"/api/trash/{entry['id']}/restore").status_code == 200
+    assert (aikore.home / "instances" / "t" / "precious").read_bytes() == b"x" * 1000
+    assert aikore.get("t")["status"] == "stopped"
