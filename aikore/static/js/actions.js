@@ -27,7 +27,7 @@ export async function remove(instance) {
 
 /** @param {Instance} instance */
 function restoreNewest(instance) {
-  const entry = store.trash.find((candidate) => candidate.name === instance.name);
+  const entry = store.trash.find((candidate) => candidate.slug === instance.slug);
   if (entry) void attempt(call("POST", `/api/trash/${encodeURIComponent(entry.id)}/restore`));
 }
 

@@ -27,6 +27,15 @@ export class Ansi {
     return nodes;
   }
 
+  /** Draw a line that may still change: its colours do not last.
+   * @param {string} line @returns {(Node | string)[]} */
+  peek(line) {
+    const before = new Set(this.#classes);
+    const nodes = this.line(line);
+    this.#classes = before;
+    return nodes;
+  }
+
   /** @param {(Node | string)[]} nodes @param {string} text */
   #push(nodes, text) {
     if (!text) return;

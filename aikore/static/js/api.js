@@ -28,9 +28,20 @@ export async function call(method, path, body, headers = {}) {
     throw new Problem(0, "unreachable", "AiKore does not answer. Is it still running?");
   }
   const text = await answer.text();
-  const data = text ? JSON.parse(text) : null;
-  if (!answer.ok) throw new Problem(answer.status, data?.code ?? "unknown", data?.detail ?? answer.statusText);
+  const data = parsed(text);
+  if (!answer.ok) {
+    throw new Problem(answer.status, data?.code ?? "unknown", data?.detail ?? `AiKore answered ${answer.status} ${answer.statusText}.`);
+  }
   return { data, headers: answer.headers };
+}
+
+/** @param {string} text @returns {any} null when it is no JSON, as an error page of something in between */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /** @param {number} id @param {string} action */

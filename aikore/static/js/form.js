@@ -62,7 +62,9 @@ function variables(environment) {
 
 /** @param {string[] | null} chosen */
 function gpuChoice(chosen) {
-  const gpus = store.system.gpus ?? [];
+  const present = store.system.gpus ?? [];
+  const missing = (chosen ?? []).filter((id) => !present.some((gpu) => gpu.id === id));
+  const gpus = [...present, ...missing.map((id) => ({ id, name: "not there now" }))];
   const mode = el("select", { "data-testid": "gpu-mode" },
     el("option", { value: "all", text: gpus.length ? "All GPUs" : "Whatever is there" }),
     el("option", { value: "cpu", text: "CPU only" }),
@@ -73,7 +75,12 @@ function gpuChoice(chosen) {
   const show = () => { list.hidden = mode.value !== "some"; };
   mode.addEventListener("change", show);
   show();
-  const read = () => (mode.value === "all" ? null : mode.value === "cpu" ? [] : boxes.filter((box) => box.checked).map((box) => box.value));
+  const read = () => {
+    if (mode.value !== "some") return mode.value === "all" ? null : [];
+    const ids = boxes.filter((box) => box.checked).map((box) => box.value);
+    if (!ids.length) throw new Problem(422, "invalid", "Choose at least one GPU, or CPU only.");
+    return ids;
+  };
   return { node: el("div", {}, field("GPUs", mode), list), read };
 }
 
@@ -110,14 +117,14 @@ function openForm(instance) {
   const submit = async (extra = {}) => {
     save.disabled = true;
     problem.replaceChildren();
-    const wanted = { name: name.value, base_blueprint: blueprint() ?? "", gpu_ids: gpus.read(), environment: env.read(), launch_args: args.value,
-      hostname: hostname.value, autostart: auto.checked, restart_policy: again.checked ? "on-failure" : "never", ...extra };
     try {
+      const wanted = { name: name.value, base_blueprint: blueprint() ?? "", gpu_ids: gpus.read(), environment: env.read(), launch_args: args.value,
+        hostname: hostname.value, autostart: auto.checked, restart_policy: again.checked ? "on-failure" : "never" };
       if (!wanted.base_blueprint) throw new Problem(422, "invalid", "Choose a blueprint first.");
-      const { data } = instance ? await call("PATCH", `/api/instances/${instance.id}`, wanted) : await call("POST", "/api/instances", wanted);
+      const { data } = instance ? await call("PATCH", `/api/instances/${instance.id}`, { ...touched(instance, wanted), ...extra }) : await call("POST", "/api/instances", wanted);
       dialog.close();
       if (!instance && start.checked) await call("POST", `/api/instances/${data.id}/start`);
-      if (instance && data.actions.includes("restart")) toast(`${data.name} uses its new settings after a restart.`, { action: "Restart", run: () => void call("POST", `/api/instances/${data.id}/restart`) });
+      if (instance && needsRestart(instance, data)) toast(`${data.name} uses its new settings after a restart.`, { action: "Restart", run: () => void call("POST", `/api/instances/${data.id}/restart`) });
     } catch (error) {
       if (dialog.open) explain(error);
       else toast(error instanceof Error ? error.message : String(error), { error: true });
@@ -137,6 +144,26 @@ function openForm(instance) {
   document.body.append(dialog);
   dialog.showModal();
   (instance ? name : picker.querySelector("input"))?.focus();
+}
+
+/** What differs from the instance as it was when the form opened; what others changed meanwhile stays theirs.
+ * @param {Instance} instance @param {Record<string, unknown>} wanted */
+function touched(instance, wanted) {
+  const before = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (instance));
+  return Object.fromEntries(Object.entries(wanted).filter(([key, value]) => !same(value, before[key])));
+}
+
+/** @param {unknown} a @param {unknown} b */
+function same(a, b) {
+  const plain = (/** @type {unknown} */ value) => JSON.stringify(value, (_, part) =>
+    (part && typeof part === "object" && !Array.isArray(part) ? Object.entries(part).sort() : part));
+  return plain(a) === plain(b);
+}
+
+/** @param {Instance} before @param {Instance} after */
+function needsRestart(before, after) {
+  const used = /** @type {const} */ (["base_blueprint", "gpu_ids", "environment", "launch_args"]);
+  return after.actions.includes("restart") && used.some((key) => !same(before[key], after[key]));
 }
 
 /** @param {string} name */

@@ -2,7 +2,7 @@
 
 import { Ansi } from "./ansi.js";
 import { call, socketUrl } from "./api.js";
-import { el, setText } from "./dom.js";
+import { el } from "./dom.js";
 import { attempt } from "./toasts.js";
 
 /** @import {Instance} from "./types.js" */
@@ -34,14 +34,14 @@ export function makeLog(instance) {
   let frame = 0;
   let next = -1;
   let closed = false;
+  const drawOpen = () => live.replaceChildren(...ansi.peek(open.slice(-LINE_SHOWN)));
   /** @type {WebSocket | undefined} */
   let socket;
 
   const draw = () => {
     frame = 0;
-    if (waiting.length > LINES_MAX) waiting = waiting.slice(-LINES_MAX);
     const batch = document.createDocumentFragment();
-    for (const line of waiting) batch.append(el("div", {}, ...ansi.line(line.slice(0, LINE_SHOWN)), ""));
+    for (const line of waiting) batch.append(el("div", {}, ...ansi.line(line)));
     drawn += waiting.length;
     waiting = [];
     output.insertBefore(batch, live);
@@ -57,8 +57,9 @@ export function makeLog(instance) {
       lines.push(open);
       open = "";
     }
-    for (const line of lines) waiting.push(line === "" ? "\u200b" : line);
-    setText(live, open.slice(-LINE_SHOWN));
+    for (const line of lines) waiting.push(line === "" ? "\u200b" : shortened(line));
+    if (waiting.length > LINES_MAX) waiting = waiting.slice(-LINES_MAX); // a page in the background draws nothing
+    drawOpen();
     later();
   };
   /** @param {{type: string, text?: string, next?: number, offset?: number}} message */
@@ -68,7 +69,8 @@ export function makeLog(instance) {
       next = message.next ?? next;
       take(message.text ?? "");
     } else if (message.type === "live") {
-      setText(live, message.text || open);
+      if (message.text) live.replaceChildren(...ansi.peek(message.text));
+      else drawOpen();
       later();
     } else if (message.type === "gap") {
       next = message.next ?? next;
@@ -76,6 +78,7 @@ export function makeLog(instance) {
     }
   };
   const connect = () => {
+    if (closed) return;
     socket = new WebSocket(socketUrl(`${base}/stream?${next < 0 ? `tail=${TAIL_BYTES}` : `offset=${next}`}`));
     socket.addEventListener("message", (event) => receive(JSON.parse(event.data)));
     socket.addEventListener("close", (event) => { if (!closed && event.code !== 4404) setTimeout(connect, 1000); });
@@ -83,12 +86,18 @@ export function makeLog(instance) {
   output.addEventListener("scroll", () => {
     follow.checked = output.scrollHeight - output.scrollTop - output.clientHeight < NEAR_END;
   });
+  follow.addEventListener("change", later);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     void attempt(search(base, sought.value, matches));
   });
   connect();
   return { panel, close: () => { closed = true; socket?.close(); } };
+}
+
+/** @param {string} line @returns {string} what is shown of it; the download has all */
+function shortened(line) {
+  return line.length > LINE_SHOWN ? `${line.slice(0, LINE_SHOWN)} … ${line.length - LINE_SHOWN} more characters` : line;
 }
 
 /** @param {string} base @param {string} sought @param {HTMLElement} list */

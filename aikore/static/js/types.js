@@ -29,7 +29,7 @@
  * @property {string} source
  * @property {string | null} error
  */
-/** @typedef {{id: string, name: string, base_blueprint: string, deleted_at: string, size: number}} Trashed */
+/** @typedef {{id: string, name: string, slug: string, base_blueprint: string, deleted_at: string, size: number}} Trashed */
 /** @typedef {{id: string, name: string}} Gpu */
 /**
  * @typedef {object} Snapshot
