@@ -5,7 +5,7 @@ import { byId, el, setText } from "./dom.js";
 import { newInstance } from "./form.js";
 import { connect } from "./socket.js";
 import { store } from "./store.js";
-import { chosenInstance, filterTable, moveChoice, updateRow, updateTable } from "./table.js";
+import { chosenInstance, filterTable, moveChoice, updateRow, updateTable, updateTimes } from "./table.js";
 import { toast } from "./toasts.js";
 import { openTool, updateTools } from "./tools.js";
 import { openTrash, updateTrash } from "./trash.js";
@@ -141,4 +141,5 @@ function showKeys() {
   dialog.showModal();
 }
 
+setInterval(updateTimes, 1000);
 connect();

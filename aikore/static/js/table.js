@@ -30,7 +30,8 @@ function makeRow(id) {
   const title = el("span", { class: "title" });
   const sub = el("span", { class: "sub" });
   const words = el("span", { class: "words" });
-  const state = el("span", { class: "state" }, el("i", { "aria-hidden": "true" }), words);
+  const since = el("time", { class: "since" });
+  const state = el("span", { class: "state" }, el("i", { "aria-hidden": "true" }), words, since);
   const gpus = el("td");
   const port = el("td", { class: "number" });
   const go = el("button", { "data-testid": "toggle", onclick: () => void send(current(), go.dataset.action ?? "start") });
@@ -46,6 +47,8 @@ function makeRow(id) {
     title.title = instance.name;
     setText(sub, instance.is_comfyui_active_slot ? `${instance.base_blueprint} · /comfyui/` : instance.base_blueprint);
     setText(words, statusWords(instance));
+    since.dateTime = instance.status_since;
+    setText(since, ago(instance.status_since));
     state.title = `${statusWords(instance)}\nsince ${new Date(instance.status_since).toLocaleString()}`;
     gpus.replaceChildren(...gpuChips(instance.gpu_ids));
     setText(port, String(instance.port));
@@ -56,6 +59,24 @@ function makeRow(id) {
     for (const button of [go, view, log, more]) button.setAttribute("aria-description", instance.name);
   };
   return { row, update };
+}
+
+const MINUTE = 60;
+const HOUR = 3600;
+const DAY = 86400;
+
+/** @param {string} time @returns {string} how long ago, in the largest unit that fits */
+function ago(time) {
+  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(time)) / 1000));
+  if (seconds < MINUTE) return `${seconds} s`;
+  if (seconds < HOUR) return `${Math.floor(seconds / MINUTE)} min`;
+  return seconds < 2 * DAY ? `${Math.floor(seconds / HOUR)} h` : `${Math.floor(seconds / DAY)} d`;
+}
+
+/** Let the shown times grow; while the connection is lost they stand still. */
+export function updateTimes() {
+  if (store.lostSince || document.hidden) return;
+  for (const time of byId("rows").querySelectorAll("time")) setText(time, ago(time.dateTime));
 }
 
 /** @param {string[] | null} ids @returns {HTMLElement[]} */
