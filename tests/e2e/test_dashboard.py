@@ -152,3 +152,22 @@ def test_both_themes_follow_the_system_and_can_be_switched(browser: Browser, das
     light.get_by_test_id("theme").click()
     light.reload()
     expect(light.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_saving_an_edit_leaves_alone_what_others_changed_meanwhile(dashboard: Dashboard) -> None:
+    dashboard.server.create("Shared", "Static")
+    dashboard.menu("Shared", "edit")
+    dashboard.server.http.patch("/api/instances/shared", json={"launch_args": "--theirs"})
+    dashboard.page.get_by_test_id("name").fill("Mine")
+    dashboard.page.get_by_test_id("save").click()
+    dashboard.wait_status("Mine", "stopped")
+    assert dashboard.server.get("shared")["launch_args"] == "--theirs"
+
+
+def test_a_progress_line_is_shown_in_colour_without_its_codes(dashboard: Dashboard) -> None:
+    dashboard.server.blueprint("bar", r"printf '\033[32m50%%\033[0m of it\r'; sleep 600")
+    dashboard.server.create("bar", "bar")
+    dashboard.server.post("bar", "start")
+    dashboard.press("bar", "log")
+    expect(dashboard.page.locator(".log .live")).to_have_text("50% of it")
+    expect(dashboard.page.locator(".log .live .f2")).to_have_text("50%")
