@@ -142,7 +142,7 @@ function onLog(frame) {
 }
 
 // Terminal colours are no text; the dashboard shows them, this page leaves them out.
-const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])/g; // eslint-disable-line no-control-regex
+const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])/g;
 
 /** @param {string} text */
 function append(text) {
