@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -77,6 +78,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 @click.option("--port", type=int, help="Port to listen on (AIKORE_PORT).")
 def serve(**options: Any) -> None:
     """Open the house: start AiKore and NGINX, and the instances set to start by themselves."""
+    gc.disable()  # nothing of what start-up makes is garbage; `serve` turns it on again
     from pydantic import ValidationError
 
     from aikore.config import Settings

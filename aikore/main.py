@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -163,6 +164,8 @@ async def _until_told(house: House, server: _Server, listener: socket.socket) ->
     restart = asyncio.create_task(house.restart_wish.wait())
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
+    gc.freeze()  # the modules and models: never garbage, so never looked through again
+    gc.enable()
     await house.manager.autostart()
     _greet(house.settings)
     await asyncio.wait((serving, end, restart), return_when=asyncio.FIRST_COMPLETED)

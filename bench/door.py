@@ -1,7 +1,9 @@
 """How fast the door is: requests, WebSocket round trip, a large download with an event stream beside it.
 
 Every figure is a ratio against the same thing sent straight to the app's port in the same run: medians of
-alternating pairs. The app is one process, as most WebUIs are; where `wrk` is missing an asyncio client sends the load.
+alternating rounds. Requests are measured with two apps: a FastAPI route under uvicorn, as WebUIs are made, and a Node
+server that does next to nothing, which shows where the door itself ends. Where Node and npm are, configurable-http-proxy
+(JupyterHub's) serves the same apps for comparison. Where `wrk` is missing an asyncio client sends the load.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import httpx
+import uvicorn
+from fastapi import FastAPI
 from websockets.sync.client import connect
 
 from aikore.config import Settings
@@ -35,11 +40,28 @@ SECONDS = 2
 ROUND_TRIPS = 1000
 DOWNLOAD = 256 * 2**20
 CHUNK = bytes(2**20)
-SMALL = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}'
+CHP = "configurable-http-proxy@5.3.0"
+NODE_APP = """
+require("http").createServer((_, answer) => {
+  answer.setHeader("Content-Type", "application/json");
+  answer.end('{"ok":true}');
+}).listen(+process.argv[1], "127.0.0.1");
+"""
 
 
-class SmallApp(asyncio.Protocol):
-    """Answers small requests, streams a download at `/big` and events with their time of sending at `/events`."""
+def web_app(port: int) -> None:
+    """Serve one small route as FastAPI programs do."""
+    app = FastAPI()
+
+    @app.get("/x")
+    async def small() -> dict[str, bool]:
+        return {"ok": True}
+
+    uvicorn.run(app, port=port, access_log=False, log_level="error")
+
+
+class StreamApp(asyncio.Protocol):
+    """Streams a download at `/big` and events with their time of sending at `/events`."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -51,10 +73,8 @@ class SmallApp(asyncio.Protocol):
         path = data.split(b" ", 2)[1]
         if path == b"/big":
             self.task = asyncio.create_task(self.download())
-        elif path == b"/events":
-            self.task = asyncio.create_task(self.events())
         else:
-            self.transport.write(SMALL * data.count(b"\r\n\r\n"))
+            self.task = asyncio.create_task(self.events())
 
     def pause_writing(self) -> None:
         self.room.clear()
@@ -75,14 +95,13 @@ class SmallApp(asyncio.Protocol):
             await asyncio.sleep(0.01)
 
 
-async def app(small: int, stream: int, echo: int) -> None:
-    """Run what this process is told: ports of 0 are left out."""
-    loop = asyncio.get_running_loop()
-    for port in (small, stream):
-        if port:
-            await loop.create_server(SmallApp, "127.0.0.1", port)
-    if echo:
-        await EchoApp().start(echo)
+async def stream_app(port: int) -> None:
+    await asyncio.get_running_loop().create_server(StreamApp, "127.0.0.1", port)
+    await asyncio.Event().wait()
+
+
+async def echo_app(port: int) -> None:
+    await EchoApp().start(port)
     await asyncio.Event().wait()
 
 
@@ -157,28 +176,42 @@ class EventDelays(threading.Thread):
             self.delays += [(now - float(found)) * 1e3 for found in re.findall(rb"data: ([\d.]+)\n", data)]
 
 
-def pairs(measure: Callable[[int, str], float], direct: tuple[int, str], door: tuple[int, str]) -> tuple[float, ...]:
-    """Return medians: direct, through the door, of the ratios. Which goes first alternates."""
-    results: dict[tuple[int, str], list[float]] = {direct: [], door: []}
+Target = tuple[int, str]
+
+
+def rounds(measure: Callable[[int, str], float], direct: Target, *others: Target) -> list[tuple[float, float]]:
+    """Return per target the median and the median of its ratios to the first one. The order turns every round."""
+    targets = [direct, *others]
+    results: dict[Target, list[float]] = {target: [] for target in targets}
     for number in range(PAIRS):
-        for target in (direct, door) if number % 2 else (door, direct):
+        for target in targets if number % 2 else reversed(targets):
             results[target].append(measure(*target))
-    ratios = [through / straight for through, straight in zip(results[door], results[direct], strict=True)]
-    return (*(statistics.median(values) for values in results.values()), statistics.median(ratios))
+    straight = results[direct]
+    return [
+        (statistics.median(found), statistics.median(one / base for one, base in zip(found, straight, strict=True)))
+        for found in results.values()
+    ]
 
 
-def line(name: str, unit: str, figures: tuple[float, ...], promise: str) -> None:
-    direct, door, ratio = figures
+def line(name: str, unit: str, figures: list[tuple[float, float]], promise: str) -> None:
+    (direct, _), (door, ratio), *chp = figures
     print(f"{name:32} direct {direct:9.1f} {unit:5} door {door:9.1f} {unit:5} ratio {ratio:5.2f}  promised {promise}")
+    for speed, of_direct in chp:
+        print(
+            f"{'':32} configurable-http-proxy {speed:9.1f} {unit:5} ratio {of_direct:5.2f}; "
+            f"the door is {ratio / of_direct:.1f} times as fast  promised >= 3"
+        )
 
 
-def measure(port: int, small: int, stream: int, echo: int) -> None:
-    figures = pairs(requests_per_second, (small, "/x"), (port, "/app/small/x"))
-    line(f"requests ({CONNECTIONS} connections)", "1/s", figures, ">= 0.85")
-    line("WebSocket round trip", "us", pairs(round_trip, (echo, "/ws"), (port, "/app/echo/ws")), "<= 1.5")
-    delays = EventDelays(port, "/app/stream/events")
-    quiet = pairs(download, (small, "/big"), (port, "/app/small/big"))
-    line("download of 256 MB", "GB/s", quiet, ">= 0.4")
+def measure(port: int, apps: dict[str, int], chp: int) -> None:
+    for name in ("fastapi", "node"):
+        if name in apps:
+            others = [(port, f"/app/{name}/x"), *([(chp, f"/{name}/x")] if chp else [])]
+            figures = rounds(requests_per_second, (apps[name], "/x"), *others)
+            line(f"requests, {name} ({CONNECTIONS} connections)", "1/s", figures, ">= 0.85")
+    line("WebSocket round trip", "us", rounds(round_trip, (apps["echo"], "/ws"), (port, "/app/echo/ws")), "<= 1.5")
+    delays = EventDelays(port, "/app/events/events")
+    line("download of 256 MB", "GB/s", rounds(download, (apps["big"], "/big"), (port, "/app/big/big")), ">= 0.4")
     late = sorted(delays.delays)
     print(
         f"events during it: {len(late)}, median {statistics.median(late):.1f} ms, "
@@ -186,23 +219,47 @@ def measure(port: int, small: int, stream: int, echo: int) -> None:
     )
 
 
+def start_chp(folder: Path, port: int, apps: dict[str, int]) -> subprocess.Popen[bytes] | None:
+    """Start configurable-http-proxy with the apps' routes; None where npm is missing."""
+    if not shutil.which("npm"):
+        return None
+    subprocess.run(["npm", "install", "--silent", "--prefix", str(folder), CHP], check=True)
+    (api,) = free_ports(1)
+    command = [str(folder / "node_modules/.bin/configurable-http-proxy"), "--log-level=error", "--no-include-prefix"]
+    process = subprocess.Popen([*command, f"--port={port}", "--ip=127.0.0.1", f"--api-port={api}"])
+    wait_until(lambda: _listens(api), 20)
+    for name, target in apps.items():
+        body = {"target": f"http://127.0.0.1:{target}"}
+        httpx.post(f"http://127.0.0.1:{api}/api/routes/{name}", json=body).raise_for_status()
+    return process
+
+
+def start_apps() -> tuple[dict[str, int], list[subprocess.Popen[bytes]]]:
+    names = ["fastapi", "big", "events", "echo"]
+    apps = dict(zip(names, free_ports(len(names)), strict=True))
+    processes = [subprocess.Popen([sys.executable, __file__, name, str(port)]) for name, port in apps.items()]
+    if node := shutil.which("node"):
+        (apps["node"],) = free_ports(1)
+        processes.append(subprocess.Popen([node, "-e", NODE_APP, "--", str(apps["node"])]))
+    for port in apps.values():
+        wait_until(lambda port=port: _listens(port), 20)
+    return apps, processes
+
+
 async def main() -> None:
-    port, small, stream, echo = free_ports(4)
-    apps = [
-        subprocess.Popen([sys.executable, __file__, *map(str, ports)])
-        for ports in ((small, 0, 0), (0, stream, 0), (0, 0, echo))
-    ]
+    port, chp_port = free_ports(2)
+    apps, processes = start_apps()
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder), port=port, nginx_path=sys.argv[1] if len(sys.argv) == 2 else "")
         proxy = NginxProxy(settings)
         try:
-            await proxy.start([Route("small", small), Route("stream", stream), Route("echo", echo)])
-            for app_port in (small, stream, echo):
-                await asyncio.to_thread(wait_until, lambda number=app_port: _listens(number), 10)
-            await asyncio.to_thread(measure, port, small, stream, echo)
+            await proxy.start([Route(name, app_port) for name, app_port in apps.items()])
+            if chp := start_chp(Path(folder) / "chp", chp_port, apps):
+                processes.append(chp)
+            await asyncio.to_thread(measure, port, apps, chp_port if chp else 0)
         finally:
             await proxy.stop()
-            for process in apps:
+            for process in processes:
                 process.kill()
                 process.wait()
 
@@ -212,8 +269,15 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def run_app(name: str, port: int) -> None:
+    if name == "fastapi":
+        web_app(port)
+    else:
+        asyncio.run(echo_app(port) if name == "echo" else stream_app(port))
+
+
 if __name__ == "__main__":
-    if len(sys.argv) == 4:
-        asyncio.run(app(*map(int, sys.argv[1:])))
+    if len(sys.argv) == 3:
+        run_app(sys.argv[1], int(sys.argv[2]))
     else:
         asyncio.run(main())
