@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
+import re
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from aikore.errors import StartupError
 
 UNIX_SOCKET_PATH_MAX = 100
 """Bytes a Unix socket path may have, with room to spare (Linux: 108, see unix(7))."""
@@ -22,6 +26,13 @@ class NginxMode(StrEnum):
 
     OWN = "own"
     EXTERNAL = "external"
+    OFF = "off"
+
+
+class AuthMode(StrEnum):
+    """Whether anybody has to log in."""
+
+    ON = "on"
     OFF = "off"
 
 
@@ -59,6 +70,32 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=_default_home, description="The data folder. `/config` in the container.")
     host: str = Field("127.0.0.1", description="Address NGINX listens on. `0.0.0.0` opens AiKore to the network.")
     port: int = Field(9000, ge=1, le=65535, description="Port NGINX listens on: the only door.")
+    auth: AuthMode = Field(
+        AuthMode.ON, description="`off`: nobody has to log in. Only for a network where you trust everybody."
+    )
+    password: SecretStr = Field(
+        SecretStr(""), description="The owner's password; empty: the first start prints a link to choose one."
+    )
+    token: SecretStr = Field(SecretStr(""), description="A fixed API token with scope `admin`, for automation.")
+    auth_header: str = Field(
+        "",
+        description="Header by which a proxy in `AIKORE_TRUSTED_PROXIES` names who is logged in, e.g. `Remote-User`.",
+    )
+    auth_header_role: Literal["none", "viewer", "operator", "admin"] = Field(
+        "none", description="Role of somebody whom that header names and AiKore does not know; `none`: refused."
+    )
+    trusted_proxies: CommaList = Field(
+        (), description="Addresses or networks of proxies before AiKore whose `X-Forwarded-*` are believed."
+    )
+    session_days: int = Field(30, ge=1, le=3650, description="Days a login lasts.")
+    audit_keep: int = Field(10_000, ge=100, le=10_000_000, description="Entries the audit log keeps.")
+    public_url: str = Field(
+        "",
+        description="Address of the AiKore page for people, e.g. `https://ai.example.org`, where it cannot be guessed.",
+    )
+    root_path: str = Field("", description="Sub-path under which a proxy before AiKore serves it, e.g. `/aikore`.")
+    tls_cert: Path | None = Field(None, description="Certificate (PEM) for https; with it AiKore speaks https only.")
+    tls_key: Path | None = Field(None, description="Private key (PEM) of that certificate.")
     database_url: str = Field("", description="SQLAlchemy URL; empty means `aikore.db` (SQLite) in the data folder.")
     allowed_hosts: CommaList = Field((), description="More host names that may reach AiKore, separated by commas.")
     allowed_origins: CommaList = Field(
@@ -86,12 +123,57 @@ class Settings(BaseSettings):
         64 * 2**20, ge=0, description="Free disk below which creating, copying and saving are refused."
     )
 
-    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise ValueError(
+                    f"{network!r} is no address or network; write it like 10.0.0.1 or 10.0.0.0/8"
+                ) from None
+        return value
+
+    @field_validator("auth_header")
+    @classmethod
+    def _header_name(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,63}", value):
+            raise ValueError(f"{value!r} is no header name; write it like Remote-User")
+        return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _sub_path(cls, value: str) -> str:
+        value = value.rstrip("/")
+        if value and not re.fullmatch(r"(?:/[A-Za-z0-9._~-]*[A-Za-z0-9_~-])+", value):
+            raise ValueError(f"{value!r} is no sub-path; write it like /aikore")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^/\s\\\"'<>]+(?:/[A-Za-z0-9._~/-]*)?", value):
+            raise ValueError(f"{value!r} is no address; write it like https://ai.example.org")
+        return value
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Settings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("AIKORE_TLS_CERT and AIKORE_TLS_KEY belong together; set both or none")
+        for path in (self.tls_cert, self.tls_key):
+            if path is not None and not path.is_file():
+                raise ValueError(f"{path} cannot be read: AIKORE_TLS_CERT and AIKORE_TLS_KEY name PEM files")
+        if self.auth_header and not self.trusted_proxies:
+            raise ValueError("AIKORE_AUTH_HEADER needs AIKORE_TRUSTED_PROXIES: anybody could send that header")
+        return self
 
     @field_validator("app_ports", "instance_ports")
     @classmethod
@@ -142,6 +224,16 @@ class Settings(BaseSettings):
         return self.home / "trashcan"
 
     @property
+    def secrets_dir(self) -> Path:
+        return self.home / "secrets"
+
+    @property
+    def local_url(self) -> str:
+        """Address of the page on this machine."""
+        host = "localhost" if self.host in ("127.0.0.1", "0.0.0.0", "::1", "::") else self.host  # noqa: S104
+        return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}{self.root_path}"
+
+    @property
     def nginx_dir(self) -> Path:
         return self.home / "nginx"
 
@@ -154,9 +246,29 @@ class Settings(BaseSettings):
         digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
         return Path(f"/tmp/aikore-{os.getuid()}-{digest}")  # noqa: S108 — created 0700 and checked by main
 
+    @cached_property
+    def door_cache_dir(self) -> Path:
+        """Folder of NGINX's cached login checks: in memory where there is ``/dev/shm``, for they hold credentials."""
+        shared = Path("/dev/shm")  # noqa: S108 — created 0700 and checked
+        if not os.access(shared, os.W_OK):
+            return self.run_dir / "door"
+        digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
+        return shared / f"aikore-{os.getuid()}-{digest}"
+
     @property
     def manager_socket(self) -> Path:
         return self.run_dir / "manager.sock"
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder that only this user can enter. Raises StartupError when it is somebody else's or a link."""
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        if path.is_symlink() or path.stat().st_uid != os.getuid():
+            raise StartupError(f"{path} belongs to somebody else or is a link. Move it away.")
+        path.chmod(0o700)
+    except OSError as error:
+        raise StartupError(f"{path} cannot be made: {error.strerror}.") from error
 
 
 def shipped_dir() -> Path:

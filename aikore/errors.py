@@ -91,6 +91,24 @@ class ForbiddenError(AiKoreError):
     status = 403
 
 
+class AccessDeniedError(ForbiddenError):
+    """Whoever asks is known, and may not."""
+
+    code = "not_allowed"
+
+
+class WrongCredentialError(AiKoreError):
+    code = "wrong_credential"
+    status = 401
+
+
+class SlowDownError(AiKoreError):
+    """Too many attempts; ``retry_after`` seconds must pass."""
+
+    code = "slow_down"
+    status = 429
+
+
 class ProxyError(AiKoreError):
     """NGINX refused or did not take over a configuration; the old one still serves."""
 

@@ -9,28 +9,54 @@ from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from aikore.events import Bus
+from aikore.auth import access
+from aikore.auth.identity import identity_in
+from aikore.auth.roles import Role
+from aikore.errors import NotFoundError
+from aikore.events import Bus, Event
 from aikore.naming import localise
 
 SEND_TIMEOUT = 30.0
 """Seconds a client may take to accept one message before it is let go."""
 
 Snapshot = Callable[[], dict[str, Any]]
+Show = Callable[[Any, Role], Any]
+"""Returns data as somebody of a role may see them."""
+InstanceId = Callable[[str], int]
+NOT_FOUND = 4404
+"""WebSocket close code: there is no such instance."""
 
 
-def router(bus: Bus, snapshot: Snapshot) -> APIRouter:
-    """Build the route. ``snapshot`` returns the present whole, without waiting."""
+def router(bus: Bus, snapshot: Snapshot, show: Show, instance_id: InstanceId) -> APIRouter:
+    """Build the routes. ``snapshot`` returns the present whole, without waiting."""
     routes = APIRouter()
 
-    @routes.websocket("/api/events")
-    async def events(socket: WebSocket) -> None:
-        await socket.accept()
-        sender = asyncio.create_task(_send(socket, bus, snapshot))
+    async def serve(socket: WebSocket, whole: Snapshot, wanted: Callable[[Event], bool]) -> None:
+        sender = asyncio.create_task(_send(socket, bus, whole, wanted, show))
         reader = asyncio.create_task(_until_gone(socket))
         try:
             await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
         finally:
             await end_quietly(sender, reader)
+
+    @routes.websocket("/api/events", dependencies=access.VIEWER)
+    async def events(socket: WebSocket) -> None:
+        await socket.accept()
+        await serve(socket, snapshot, lambda _: True)
+
+    @routes.websocket("/api/instances/{id}/events", dependencies=access.VIEWER)
+    async def instance_events(socket: WebSocket, id: str) -> None:  # noqa: A002
+        await socket.accept()
+        try:
+            number = instance_id(id)
+        except NotFoundError as error:
+            await socket.close(NOT_FOUND, error.message[:100])
+            return
+
+        def whole() -> dict[str, Any]:
+            return {"instances": [one for one in snapshot()["instances"] if one["id"] == number]}
+
+        await serve(socket, whole, lambda event: event.topic.startswith("instance") and event.data["id"] == number)
 
     return routes
 
@@ -49,16 +75,19 @@ async def end_quietly(*tasks: asyncio.Task[None]) -> None:
             raise result
 
 
-async def _send(socket: WebSocket, bus: Bus, snapshot: Snapshot) -> None:
-    host = socket.headers.get("host", "")
+async def _send(socket: WebSocket, bus: Bus, snapshot: Snapshot, wanted: Callable[[Event], bool], show: Show) -> None:
+    host = socket.headers.get("x-forwarded-host") or socket.headers.get("host", "")
+    role = identity_in(socket.scope).role
     with bus.subscribe() as subscription:
         kind = "snapshot"
         while True:
             subscription.reset()
-            await _text(socket, host, {"type": kind, "seq": bus.seq, "data": snapshot()})
+            await _text(socket, host, {"type": kind, "seq": bus.seq, "data": show(snapshot(), role)})
             while event := await subscription.next():
-                change = {"type": "change", "seq": event.seq, "topic": event.topic, "data": event.data}
-                await _text(socket, host, change)
+                if wanted(event):
+                    data = show(event.data, role)
+                    change = {"type": "change", "seq": event.seq, "topic": event.topic, "data": data}
+                    await _text(socket, host, change)
             kind = "resync"
 
 

@@ -11,29 +11,34 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
-from aikore import __version__, live, problems, system
+from aikore import __version__, apidocs, live, problems, system
+from aikore.auth import api as auth_api
+from aikore.auth import door
+from aikore.auth.gate import Gate
 from aikore.auth.guard import Guard
+from aikore.auth.weblinks import LOGIN_PAGE, Weblinks
 from aikore.blueprints import api as blueprints_api
 from aikore.blueprints.library import Library
-from aikore.config import NginxMode, Settings, shipped_dir
+from aikore.config import NginxMode, Settings, private_folder, shipped_dir
 from aikore.database.engine import Database, make_engine
 from aikore.database.migrate import migrate
 from aikore.errors import AiKoreError, StartupError
 from aikore.events import Bus
 from aikore.instances import api as instances_api
+from aikore.instances import views
 from aikore.instances.manager import Manager
 from aikore.launch.local import LocalLauncher
 from aikore.logs import api as logs_api
 from aikore.monitor.gpu import list_gpus
 from aikore.proxy.nginx import NginxProxy, NoProxy
-from aikore.proxy.routes import Proxy
+from aikore.proxy.routes import Login, Proxy
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +54,21 @@ class House:
         self.bus = Bus()
         self.database = Database(make_engine(settings.sqlalchemy_url))
         self.library = Library(shipped_dir() / "blueprints", settings.custom_blueprints_dir)
-        self.proxy: Proxy = NoProxy() if settings.nginx is NginxMode.OFF else NginxProxy(settings)
+        self.gate = Gate(settings, self.database)
+        self.proxy: Proxy = NoProxy() if settings.nginx is NginxMode.OFF else NginxProxy(settings, self._login())
         self.manager = Manager(settings, self.database, self.library, LocalLauncher(), self.proxy, self.bus)
         self.restart_wish = asyncio.Event()
+
+    def _login(self) -> Callable[[], Login] | None:
+        if not self.gate.on:
+            return None
+        return lambda: Login(self.gate.cookie_name, self.gate.secrets.get("probe"))
 
     async def start(self) -> None:
         """Migrate, learn how every instance is, open the door, start what starts by itself."""
         await asyncio.to_thread(migrate, self.database.engine)
+        self.gate.prepare()
+        await self.gate.load()
         await self.manager.load()
         gpus = [gpu.as_dict() for gpu in await asyncio.to_thread(list_gpus)]
         await self.proxy.start(self.manager.routes())
@@ -76,34 +89,41 @@ class House:
         """Let go of instances and NGINX; the next manager adopts them."""
         await self.manager.detach()
         self.proxy.detach()
+        await self.gate.close()
         self.database.close()
 
     async def close(self) -> None:
         """End what is left when all instances have ended."""
         await self.manager.detach()
         await self.proxy.stop()
+        await self.gate.close()
         self.database.close()
 
 
 def create_app(settings: Settings, house: House | None = None) -> FastAPI:
     """Build the web application. Does no work besides; the house must be started for it to answer truly."""
     house = house or House(settings)
+    manager = house.manager
     app = FastAPI(
         title="AiKore",
         version=__version__,
-        docs_url="/api/docs",
+        docs_url=None,
         redoc_url=None,
-        openapi_url="/api/openapi.json",
-        responses=problems.problem_responses(400, 403, 500),
+        openapi_url=None,
+        root_path=settings.root_path,
+        responses=problems.problem_responses(400, 401, 403, 500),
     )
     app.state.house = house
     problems.install(app)
-    app.include_router(instances_api.router(house.manager))
+    app.include_router(instances_api.router(manager))
     app.include_router(blueprints_api.router(house.library, house.bus))
-    app.include_router(logs_api.router(house.manager.logs_folder))
+    app.include_router(logs_api.router(manager.logs_folder))
     app.include_router(system.router(settings, house.proxy, house.restart_wish.set))
-    app.include_router(live.router(house.bus, house.snapshot))
-    app.add_middleware(Guard, settings=settings)
+    app.include_router(live.router(house.bus, house.snapshot, views.for_role, manager.instance_id))
+    app.include_router(auth_api.router(house.gate, Weblinks(settings), manager.instance_id))
+    app.include_router(door.router(house.gate, settings, manager.access_of, manager.is_routed_host))
+    app.include_router(apidocs.router(app))
+    app.add_middleware(Guard, settings=settings, gate=house.gate, instance_id=manager.instance_id)
     return app
 
 
@@ -167,7 +187,7 @@ async def _until_told(house: House, server: _Server, listener: socket.socket) ->
     gc.freeze()  # the modules and models: never garbage, so never looked through again
     gc.enable()
     await house.manager.autostart()
-    _greet(house.settings)
+    _greet(house)
     await asyncio.wait((serving, end, restart), return_when=asyncio.FIRST_COMPLETED)
     restarting = restart.done() and not end.done()
     if not restarting:
@@ -180,10 +200,16 @@ async def _until_told(house: House, server: _Server, listener: socket.socket) ->
     return restarting
 
 
-def _greet(settings: Settings) -> None:
-    host = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::1", "::") else settings.host  # noqa: S104
-    where = f"http://{host}:{settings.port}/" if settings.nginx is not NginxMode.OFF else str(settings.manager_socket)
-    print(f"AiKore {__version__} is ready: {where}", flush=True)  # noqa: T201 — the promised address
+def _greet(house: House) -> None:
+    """Say where AiKore is; before there is an owner, with the link by which somebody becomes it."""
+    settings, gate = house.settings, house.gate
+    where = f"{settings.local_url}/" if settings.nginx is not NginxMode.OFF else str(settings.manager_socket)
+    lines = [f"AiKore {__version__} is ready: {where}"]
+    if gate.needs_setup:
+        lines.append(f"Choose a password here: {settings.local_url}{LOGIN_PAGE}#setup={gate.setup_token()}")
+    if not gate.on:
+        log.warning("AIKORE_AUTH=off: whoever reaches %s:%d may do everything", settings.host, settings.port)
+    print("\n".join(lines), flush=True)  # noqa: T201 — the promised address
 
 
 def _set_up_logging(level: str) -> None:
@@ -236,14 +262,11 @@ def _make_folders(settings: Settings) -> None:
     try:
         for folder in folders:
             folder.mkdir(exist_ok=True)
-        settings.run_dir.mkdir(mode=0o700, exist_ok=True)
-        settings.run_dir.chmod(0o700)
     except OSError as error:
         raise StartupError(
             f"{error.filename} cannot be made: {error.strerror}. Make {settings.home} writable for this user."
         ) from error
-    if settings.run_dir.is_symlink() or settings.run_dir.stat().st_uid != os.getuid():
-        raise StartupError(f"{settings.run_dir} belongs to somebody else. Remove it or shorten AIKORE_HOME.")
+    private_folder(settings.run_dir)
 
 
 def _bind_socket(settings: Settings) -> socket.socket:

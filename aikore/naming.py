@@ -85,9 +85,9 @@ def contained(root: Path, *parts: str) -> Path:
     return path
 
 
-def path_url(slug: str) -> str:
+def path_url(slug: str, root_path: str = "") -> str:
     """Return the path under which the door serves an instance."""
-    return f"/app/{slug}/"
+    return f"{root_path}/app/{slug}/"
 
 
 ANY_HOST = "aikore-host.invalid"
@@ -100,12 +100,13 @@ def localise(text: str, host_header: str) -> str:
     return text.replace(ANY_HOST, host if re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host) else "localhost")
 
 
-def host_url(slug: str, hostname: str, domain: str, port: int) -> str:
+def host_url(slug: str, hostname: str, domain: str, port: int, scheme: str = "http") -> str:
     """Return the address of an instance under a host of its own."""
     host = hostname or (f"{slug}.{domain}" if domain else f"{slug}.localhost")
-    return f"http://{host}{'' if port == 80 else f':{port}'}/"
+    usual = {"http": 80, "https": 443}[scheme]
+    return f"{scheme}://{host}{'' if port == usual else f':{port}'}/"
 
 
-def port_url(port: int | None) -> str | None:
+def port_url(port: int | None, scheme: str = "http") -> str | None:
     """Return the address of an instance under a port of its own, for any host."""
-    return f"http://{ANY_HOST}:{port}/" if port else None
+    return f"{scheme}://{ANY_HOST}:{port}/" if port else None

@@ -26,6 +26,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     code: str = Field(description="Stable name of the problem, for programs.")
+    retry_after: int | None = Field(None, description="Seconds to wait, for code `slow_down`.")
     errors: list[dict[str, Any]] | None = Field(None, description="Which fields are wrong, for code `invalid`.")
 
 
@@ -45,7 +46,10 @@ def problem(status: int, code: str, detail: str, **more: Any) -> JSONResponse:
     """Build the answer for a problem."""
     title = HTTPStatus(status).phrase
     document = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code, **more}
-    headers = {"Retry-After": "2"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    wait = more.get("retry_after", 2 if status == HTTPStatus.SERVICE_UNAVAILABLE else None)
+    headers = {"Retry-After": str(wait)} if wait is not None else {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="AiKore"'  # RFC 9110, 11.6.1
     return JSONResponse(document, status, media_type=MEDIA_TYPE, headers=headers)
 
 

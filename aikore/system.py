@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from aikore import __version__
+from aikore.auth import access
 from aikore.config import Settings
 from aikore.monitor.gpu import list_gpus
 from aikore.problems import problem_responses
@@ -76,17 +77,17 @@ def router(settings: Settings, proxy: Proxy, restart: Callable[[], None]) -> API
     """Build the routes. ``restart`` replaces the manager once the answer is out."""
     routes = APIRouter(tags=["system"], responses=problem_responses(403, 422, 500))
 
-    @routes.get("/api/health", response_model=Health)
+    @routes.get("/api/health", response_model=Health, dependencies=access.OPEN)
     async def health() -> dict[str, str]:
         """Say that the manager answers."""
         return {"status": "ok"}
 
-    @routes.get("/api/system/info", response_model=SystemInfo)
+    @routes.get("/api/system/info", response_model=SystemInfo, dependencies=access.VIEWER)
     def info() -> dict[str, Any]:
         """Describe AiKore and its machine."""
         return system_info(settings, proxy, [gpu.as_dict() for gpu in list_gpus()])
 
-    @routes.post("/api/system/restart", status_code=202, response_model=Restarting)
+    @routes.post("/api/system/restart", status_code=202, response_model=Restarting, dependencies=access.ADMIN)
     async def restart_manager() -> dict[str, str]:
         """Replace the manager alone; instances and NGINX go on."""
         restart()

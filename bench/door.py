@@ -2,8 +2,8 @@
 
 Every figure is a ratio against the same thing sent straight to the app's port in the same run: medians of
 alternating rounds. Requests are measured with two apps: a FastAPI route under uvicorn, as WebUIs are made, and a Node
-server that does next to nothing, which shows where the door itself ends. Where Node and npm are, configurable-http-proxy
-(JupyterHub's) serves the same apps for comparison. Where `wrk` is missing an asyncio client sends the load.
+server that does next to nothing, which shows where the door itself ends. Where Node and npm are, JupyterHub's
+configurable-http-proxy serves the same apps for comparison. Where `wrk` is missing an asyncio client sends the load.
 """
 
 from __future__ import annotations

@@ -1,37 +1,82 @@
-"""Refuses requests that a foreign page or a foreign name brought: the manager's own check behind NGINX's."""
+"""Stands before every route of the manager: foreign names, foreign pages and strangers do not get past.
+
+Behind NGINX it is the second check of ``Host`` and ``Origin`` and the only one of who somebody is.
+"""
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from aikore.auth.access import RESOLVER_KEY
+from aikore.auth.audit import Entry
+from aikore.auth.credentials import Presented
+from aikore.auth.gate import Gate
+from aikore.auth.identity import SCOPE_KEY, Identity
 from aikore.auth.origin import host_allowed, origin_allowed
 from aikore.config import Settings
+from aikore.errors import NotFoundError
 from aikore.problems import problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 POLICY_VIOLATION = 1008
 """WebSocket close code (RFC 6455, 7.4.1)."""
+REVOKED = 4401
+"""WebSocket close code: the credential that opened it holds no longer."""
+
+OPEN_PATHS = frozenset(
+    {
+        "/api/health",
+        "/api/auth/status",
+        "/api/auth/login",
+        "/api/auth/setup",
+        "/api/auth/join",
+        "/api/auth/check",
+        "/api/auth/handover",
+        "/api/auth/enter",
+    }
+)
+"""What answers without a login. ``check``, ``handover`` and ``enter`` look at the credential themselves."""
+
+PRESENTED_KEY = "aikore.presented"
+DETAIL_KEY = "aikore.audit"
+"""Where a route may leave words for the audit log."""
+
+InstanceId = Callable[[str], int]
 
 
 class Guard:
-    """ASGI middleware: checks ``Host`` always, ``Origin`` for sockets and for methods that change something."""
+    """ASGI middleware. Leaves the identity in the scope and notes every change in the audit log."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, gate: Gate, instance_id: InstanceId) -> None:
         self._app = app
         self._settings = settings
+        self._gate = gate
+        self._instance_id = instance_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(scope)
-        if refusal is None:
+        if refusal := self._refusal(scope):
+            await _refuse(403, *refusal, scope, receive, send)
+            return
+        presented = self._gate.read(scope["headers"])
+        identity = self._gate.identify(presented)
+        if identity is None and scope["path"] not in OPEN_PATHS:
+            await _refuse(401, *_stranger(presented), scope, receive, send)
+            return
+        scope[SCOPE_KEY], scope[PRESENTED_KEY], scope[RESOLVER_KEY] = identity, presented, self._resolve
+        if scope["type"] == "websocket":
+            await self._socket(identity, scope, receive, send)
+        elif scope["method"] in SAFE_METHODS or identity is None:
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await WebSocket(scope, receive, send).close(POLICY_VIOLATION, refusal[0])
         else:
-            await problem(403, *refusal)(scope, receive, send)
+            await self._noted(identity, presented, scope, receive, send)
 
     def _refusal(self, scope: Scope) -> tuple[str, str] | None:
         headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
@@ -50,3 +95,74 @@ class Guard:
         if allowed:
             return None
         return "origin_not_allowed", "A page of another site may not do this. Add its origin to AIKORE_ALLOWED_ORIGINS."
+
+    def _resolve(self, key: str) -> int | None:
+        try:
+            return self._instance_id(key)
+        except NotFoundError:
+            return None
+
+    async def _socket(self, identity: Identity | None, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a socket for as long as what opened it holds."""
+        if identity is None or not identity.credential:
+            await self._app(scope, receive, send)
+            return
+        with self._gate.revocations.watch(identity.credential) as revoked:
+            serving = asyncio.ensure_future(self._app(scope, receive, send))
+            waiting = asyncio.create_task(revoked.wait())
+            try:
+                await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                waiting.cancel()
+                if not serving.done():
+                    serving.cancel()
+                    await asyncio.wait((serving,))
+                    await send({"type": "websocket.close", "code": REVOKED, "reason": "logged out"})
+        if not serving.cancelled():
+            serving.result()
+
+    async def _noted(
+        self, identity: Identity, presented: Presented, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve a change and note it in the audit log, refused ones too."""
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            self._gate.audit.note(
+                Entry(identity.name, identity.via, presented.address, *_what(scope), status, scope.get(DETAIL_KEY, ""))
+            )
+
+
+def _what(scope: Scope) -> tuple[str, str]:
+    """Return the name of what a request asked for, and of whom."""
+    route: Any = scope.get("route")
+    parameters = scope.get("path_params", {})
+    action = getattr(route, "operation_id", None) or getattr(route, "name", "") or f"{scope['method']} {scope['path']}"
+    return action, " ".join(str(value) for value in parameters.values())
+
+
+def _stranger(presented: Presented) -> tuple[str, str]:
+    if presented.doubled:
+        return "login_required", (
+            "The browser sent two AiKore cookies, so neither counts: another page of this host set one. "
+            "Delete the cookies of this host and log in again."
+        )
+    return "login_required", "Log in first, or send an API token as Authorization: Bearer."
+
+
+async def _refuse(status: int, code: str, detail: str, scope: Scope, receive: Receive, send: Send) -> None:
+    answer = problem(status, code, detail)
+    if scope["type"] == "http":
+        await answer(scope, receive, send)
+    elif "websocket.http.response" in scope.get("extensions", {}):
+        await WebSocket(scope, receive, send).send_denial_response(answer)
+    else:
+        await WebSocket(scope, receive, send).close(POLICY_VIOLATION, code)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 from fastapi import Header as RequestHeader
 
+from aikore.auth import access
 from aikore.blueprints.library import Blueprint, Library
 from aikore.blueprints.schemas import (
     BlueprintContent,
@@ -33,17 +34,17 @@ def router(library: Library, bus: Bus) -> APIRouter:
     """Build the routes over ``library``; changes are published on ``bus``."""
     routes = APIRouter(prefix="/api/blueprints", tags=["blueprints"])
 
-    @routes.get("")
+    @routes.get("", dependencies=access.VIEWER)
     def list_blueprints() -> list[BlueprintView]:
         """List all blueprints. A broken one is among them, with its `error`."""
         return [blueprint_view(one) for one in library.list()]
 
-    @routes.get("/{name}", responses=problem_responses(404, 422))
+    @routes.get("/{name}", responses=problem_responses(404, 422), dependencies=access.VIEWER)
     def get_blueprint(name: Name, response: Response) -> BlueprintContent:
         """Return a blueprint with its script."""
         return _answer(_get(library, name), response)
 
-    @routes.put("/{name}", responses=problem_responses(409, 412, 422, 507))
+    @routes.put("/{name}", responses=problem_responses(409, 412, 422, 507), dependencies=access.ADMIN)
     async def save_blueprint(
         name: Name, wanted: BlueprintWrite, response: Response, if_match: IfMatch = None
     ) -> BlueprintContent:
@@ -52,7 +53,9 @@ def router(library: Library, bus: Bus) -> APIRouter:
         await _tell(library, bus)
         return _answer(saved, response)
 
-    @routes.delete("/{name}", status_code=204, responses=problem_responses(404, 409, 422, 507))
+    @routes.delete(
+        "/{name}", status_code=204, responses=problem_responses(404, 409, 422, 507), dependencies=access.ADMIN
+    )
     async def delete_blueprint(name: Name) -> None:
         """Move a custom blueprint to the trashcan folder. Instances made from it keep their own scripts."""
         await asyncio.to_thread(_delete, library, name)

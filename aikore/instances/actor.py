@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from aikore.database.times import utcnow
 from aikore.errors import AiKoreError, NotFoundError, NotStoppedError, PortInUseError
 from aikore.instances import lifecycle
 from aikore.instances.files import last_line
 from aikore.instances.lifecycle import Input, State, Status, step
 from aikore.instances.probe import Answer, Target, look, stranger
-from aikore.instances.rows import InstanceRow, utcnow
+from aikore.instances.rows import InstanceRow
 from aikore.launch import processes
 from aikore.launch.keeper import machine_session
 from aikore.launch.protocol import Handle, Launcher, RunRecord, RunSpec

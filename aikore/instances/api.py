@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
+from aikore.auth import access
+from aikore.auth.identity import identity_in
 from aikore.errors import InvalidError
 from aikore.instances import lifecycle
 from aikore.instances.actor import Actor
@@ -20,6 +22,7 @@ from aikore.instances.schemas import (
     ScriptSave,
     Trashed,
 )
+from aikore.instances.views import for_role
 from aikore.naming import localise
 from aikore.problems import problem_responses
 
@@ -32,7 +35,8 @@ COMMON = problem_responses(400, 403, 404, 422, 500, 503, 507)
 
 def _json(request: Request, data: Any, status: int = 200) -> Response:
     """Answer with plain JSON data; its shape is promised by the schemas and held by a test."""
-    text = localise(json.dumps(data, ensure_ascii=False), request.headers.get("host", ""))
+    shown = for_role(data, identity_in(request.scope).role)
+    text = localise(json.dumps(shown, ensure_ascii=False), request.headers.get("host", ""))
     return Response(text, status, media_type="application/json")
 
 
@@ -47,29 +51,39 @@ def router(manager: Manager) -> APIRouter:
 
 
 def _add_instances(routes: APIRouter, manager: Manager) -> None:
-    @routes.get("/api/instances", response_model=list[Instance], operation_id="list_instances")
+    @routes.get(
+        "/api/instances", response_model=list[Instance], operation_id="list_instances", dependencies=access.VIEWER
+    )
     async def list_instances(request: Request) -> Response:
         """List all instances."""
         return _json(request, manager.list_views())
 
-    @routes.post("/api/instances", response_model=Instance, status_code=201, responses=problem_responses(409))
+    @routes.post(
+        "/api/instances",
+        response_model=Instance,
+        status_code=201,
+        responses=problem_responses(409),
+        dependencies=access.ADMIN,
+    )
     async def create_instance(request: Request, wanted: InstanceCreate) -> Response:
         """Make an instance from a blueprint."""
         return _json(request, manager.view(await manager.create(wanted)), 201)
 
-    @routes.get("/api/instances/{id}", response_model=Instance)
+    @routes.get("/api/instances/{id}", response_model=Instance, dependencies=access.VIEWER)
     async def get_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Show one instance."""
         return _json(request, manager.view(manager.actor(id)))
 
-    @routes.patch("/api/instances/{id}", response_model=Instance, responses=problem_responses(409))
+    @routes.patch(
+        "/api/instances/{id}", response_model=Instance, responses=problem_responses(409), dependencies=access.ADMIN
+    )
     async def change_instance(request: Request, id: Key, wanted: InstanceChange) -> Response:  # noqa: A002
         """Change an instance; what the program uses takes effect at its next start."""
         actor = manager.actor(id)
         await manager.change(actor, wanted)
         return _json(request, manager.view(actor))
 
-    @routes.delete("/api/instances/{id}", status_code=204, responses=problem_responses(409))
+    @routes.delete("/api/instances/{id}", status_code=204, responses=problem_responses(409), dependencies=access.ADMIN)
     async def delete_instance(
         id: Key,  # noqa: A002
         permanent: Annotated[bool, Query(description="Remove it for good instead of moving it to the trash.")] = False,
@@ -79,7 +93,13 @@ def _add_instances(routes: APIRouter, manager: Manager) -> None:
         await manager.delete(manager.actor(id), permanent, force)
         return Response(status_code=204)
 
-    @routes.post("/api/instances/{id}/copy", response_model=Instance, status_code=201, responses=problem_responses(409))
+    @routes.post(
+        "/api/instances/{id}/copy",
+        response_model=Instance,
+        status_code=201,
+        responses=problem_responses(409),
+        dependencies=access.ADMIN,
+    )
     async def copy_instance(request: Request, id: Key, wanted: InstanceCopy) -> Response:  # noqa: A002
         """Clone an instance's choices and files."""
         return _json(request, manager.view(await manager.copy(manager.actor(id), wanted.name)), 201)
@@ -92,19 +112,27 @@ def _add_wishes(routes: APIRouter, manager: Manager) -> None:
         return _json(request, manager.view(actor), 202)
 
     @routes.post(
-        "/api/instances/{id}/start", response_model=Instance, status_code=202, responses=problem_responses(409)
+        "/api/instances/{id}/start",
+        response_model=Instance,
+        status_code=202,
+        responses=problem_responses(409),
+        dependencies=access.OPERATOR,
     )
     async def start_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Start an instance; one that runs stays as it is."""
         return await wish(request, id, lifecycle.Start())
 
-    @routes.post("/api/instances/{id}/stop", response_model=Instance, status_code=202)
+    @routes.post("/api/instances/{id}/stop", response_model=Instance, status_code=202, dependencies=access.OPERATOR)
     async def stop_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Stop an instance; one at rest stays as it is."""
         return await wish(request, id, lifecycle.Stop())
 
     @routes.post(
-        "/api/instances/{id}/restart", response_model=Instance, status_code=202, responses=problem_responses(409)
+        "/api/instances/{id}/restart",
+        response_model=Instance,
+        status_code=202,
+        responses=problem_responses(409),
+        dependencies=access.OPERATOR,
     )
     async def restart_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Stop an instance and start it again."""
@@ -113,14 +141,19 @@ def _add_wishes(routes: APIRouter, manager: Manager) -> None:
     async def after(request: Request, actor: Actor) -> Response:
         return _json(request, manager.view(actor))
 
-    @routes.post("/api/instances/{id}/rebuild", response_model=Instance)
+    @routes.post("/api/instances/{id}/rebuild", response_model=Instance, dependencies=access.OPERATOR)
     async def rebuild_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Have the environment rebuilt at the next start."""
         actor = manager.actor(id)
         await manager.rebuild(actor)
         return await after(request, actor)
 
-    @routes.post("/api/instances/{id}/activate", response_model=Instance, responses=problem_responses(409))
+    @routes.post(
+        "/api/instances/{id}/activate",
+        response_model=Instance,
+        responses=problem_responses(409),
+        dependencies=access.OPERATOR,
+    )
     async def activate_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Give an instance the active slot: it also answers at /comfyui/ and at ComfyUI's own paths."""
         actor = manager.actor(id)
@@ -133,12 +166,17 @@ def _add_script(routes: APIRouter, manager: Manager) -> None:
         body = json.dumps({"content": content, "version": version}, ensure_ascii=False)
         return Response(body, media_type="application/json", headers={"ETag": f'"{version}"'})
 
-    @routes.get("/api/instances/{id}/script", response_model=Script)
+    @routes.get("/api/instances/{id}/script", response_model=Script, dependencies=access.OPERATOR)
     async def read_script(id: Key) -> Response:  # noqa: A002
         """Read the launch script."""
         return answer(*await manager.read_script(manager.actor(id)))
 
-    @routes.put("/api/instances/{id}/script", response_model=Script, responses=problem_responses(409, 412))
+    @routes.put(
+        "/api/instances/{id}/script",
+        response_model=Script,
+        responses=problem_responses(409, 412),
+        dependencies=access.ADMIN,
+    )
     async def save_script(id: Key, script: ScriptSave, if_match: IfMatch = None) -> Response:  # noqa: A002
         """Save the launch script, if nobody changed it meanwhile."""
         if if_match is None:
@@ -149,17 +187,19 @@ def _add_script(routes: APIRouter, manager: Manager) -> None:
 
 
 def _add_trash(routes: APIRouter, manager: Manager) -> None:
-    @routes.get("/api/trash", response_model=list[Trashed])
+    @routes.get("/api/trash", response_model=list[Trashed], dependencies=access.VIEWER)
     async def list_trash(request: Request) -> Response:
         """List deleted instances, newest first."""
         return _json(request, manager.trash())
 
-    @routes.post("/api/trash/{id}/restore", response_model=Instance, responses=problem_responses(409))
+    @routes.post(
+        "/api/trash/{id}/restore", response_model=Instance, responses=problem_responses(409), dependencies=access.ADMIN
+    )
     async def restore_instance(request: Request, id: EntryId) -> Response:  # noqa: A002
         """Bring a deleted instance back."""
         return _json(request, manager.view(await manager.restore(id)))
 
-    @routes.delete("/api/trash/{id}", status_code=204)
+    @routes.delete("/api/trash/{id}", status_code=204, dependencies=access.ADMIN)
     async def remove_from_trash(id: EntryId) -> Response:  # noqa: A002
         """Remove a deleted instance for good."""
         await manager.remove_from_trash(id)

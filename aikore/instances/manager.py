@@ -20,6 +20,7 @@ from aikore.blueprints.header import Header, parse_header
 from aikore.blueprints.library import Library
 from aikore.config import Settings, shipped_dir
 from aikore.database.engine import Database
+from aikore.database.times import utcnow
 from aikore.errors import (
     AiKoreError,
     ConflictError,
@@ -35,7 +36,7 @@ from aikore.instances import lifecycle, ports, views
 from aikore.instances.actor import Actor, Readiness
 from aikore.instances.files import InstanceFiles, clean_script, script_version
 from aikore.instances.probe import Target
-from aikore.instances.rows import HouseRow, InstanceRow, utcnow
+from aikore.instances.rows import HouseRow, InstanceRow
 from aikore.instances.schemas import InstanceChange, InstanceCreate
 from aikore.launch.environment import Place, launch_environment
 from aikore.launch.keeper import machine_session
@@ -53,7 +54,9 @@ ROUTED = ("hostname", "is_comfyui_active_slot", "app_port")
 """Fields whose change re-addresses an instance."""
 
 
-CHOICES = ("gpu_ids", "autostart", "persistent_mode", "environment", "launch_args", "restart_policy")
+CHOICES = (
+    "gpu_ids", "autostart", "persistent_mode", "environment", "launch_args", "restart_policy", "open_networks",
+)  # fmt: skip
 """Fields that a person chooses and that a copy or a restored instance takes along."""
 
 
@@ -163,6 +166,22 @@ class Manager:
             raise NotFoundError(f"There is no instance {key[:100]!r}.")
         return found
 
+    def instance_id(self, key: str) -> int:
+        """Return the number of an id or slug. Raises NotFoundError."""
+        return self.actor(key).row.id
+
+    def access_of(self, slug: str) -> tuple[int, list[str]]:
+        """Return the number of an instance and the networks that need no login for it. Raises NotFoundError."""
+        row = self.actor(slug).row
+        return row.id, row.open_networks
+
+    def is_routed_host(self, host: str) -> bool:
+        """Say whether an instance answers under this host name."""
+        slug, _, domain = host.lower().rstrip(".").partition(".")
+        rows = [actor.row for actor in self._actors.values()]
+        known = domain in ("localhost", self.settings.app_domain.lower() or "localhost")
+        return any(row.hostname == host.lower() or (known and row.slug == slug) for row in rows)
+
     def view(self, actor: Actor) -> dict[str, Any]:
         header = self._headers.get(actor.row.id)
         return views.instance_view(actor, header.provides if header else (), self.settings)
@@ -225,6 +244,7 @@ class Manager:
             environment={},
             launch_args="",
             restart_policy="never",
+            open_networks=[],
             script_origin="",
             rebuild_pending=False,
             last_run=0,
@@ -535,6 +555,7 @@ class Manager:
             cache=self.settings.cache_dir,
             functions=shipped_dir() / "functions.sh",
             port=row.port,
+            subfolder=naming.path_url(row.slug, self.settings.root_path),
         )
         environment = launch_environment(
             place, row.environment, row.launch_args, row.gpu_ids, row.rebuild_pending, os.environ

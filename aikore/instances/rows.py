@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import JSON, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from aikore.database.engine import Base
-
-
-def utcnow() -> datetime:
-    """Return the time as it is stored: UTC without a zone, whole milliseconds."""
-    now = datetime.now(UTC).replace(tzinfo=None)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+from aikore.database.times import utcnow
 
 
 class InstanceRow(Base):
@@ -41,6 +36,7 @@ class InstanceRow(Base):
     launch_args: Mapped[str] = mapped_column(Text, default="")
     restart_policy: Mapped[str] = mapped_column(String(16), default="never")
     hostname: Mapped[str] = mapped_column(String(253), default="")
+    open_networks: Mapped[list[str]] = mapped_column(JSON, default=list)
     script_origin: Mapped[str] = mapped_column(String(64), default="")
     rebuild_pending: Mapped[bool] = mapped_column(default=False)
     last_run: Mapped[int] = mapped_column(default=0)

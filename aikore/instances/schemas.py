@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -15,6 +16,7 @@ EnvironmentName = Annotated[str, StringConstraints(pattern=ENVIRONMENT_NAME)]
 Environment = Annotated[dict[EnvironmentName, Text], Field(max_length=200)]
 GpuIds = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=80)]], Field(max_length=64)]
 BlueprintName = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+Networks = Annotated[list[Annotated[str, StringConstraints(max_length=64)]], Field(max_length=50)]
 RestartPolicyName = Literal["never", "on-failure"]
 
 RESERVED_VARIABLES = frozenset(
@@ -34,6 +36,16 @@ def _no_reserved(environment: dict[str, str] | None) -> dict[str, str] | None:
     return environment
 
 
+def _clean_networks(networks: list[str] | None) -> list[str] | None:
+    """Return networks in their usual form, an address as a network of one."""
+    if networks is None:
+        return None
+    try:
+        return [str(ipaddress.ip_network(network.strip(), strict=False)) for network in networks]
+    except ValueError as error:
+        raise ValueError(f"{error}; write a network like 192.168.1.0/24") from None
+
+
 class InstanceCreate(BaseModel):
     """A new instance."""
 
@@ -48,8 +60,12 @@ class InstanceCreate(BaseModel):
     launch_args: Text = ""
     restart_policy: RestartPolicyName = "never"
     hostname: str = Field("", max_length=253, description="A host name of its own, e.g. `comfy.example.lan`.")
+    open_networks: Networks = Field(
+        default_factory=list, description="Networks that need no login for it, e.g. `192.168.1.0/24`."
+    )
 
     _reserved = field_validator("environment")(_no_reserved)
+    _open = field_validator("open_networks")(_clean_networks)
 
 
 class InstanceChange(BaseModel):
@@ -69,9 +85,11 @@ class InstanceChange(BaseModel):
     launch_args: Text | None = None
     restart_policy: RestartPolicyName | None = None
     hostname: str | None = Field(None, max_length=253)
+    open_networks: Networks | None = None
     is_comfyui_active_slot: Literal[False] | None = Field(None, description="false gives the active slot back.")
 
     _reserved = field_validator("environment")(_no_reserved)
+    _open = field_validator("open_networks")(_clean_networks)
 
 
 class InstanceCopy(BaseModel):
@@ -114,6 +132,7 @@ class Instance(BaseModel):
     launch_args: str
     restart_policy: RestartPolicyName
     hostname: str
+    open_networks: list[str]
     url: str
     urls: Urls
     actions: list[str]

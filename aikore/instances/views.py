@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from aikore import naming
+from aikore.auth.roles import Role
 from aikore.config import Settings
+from aikore.database.times import stamp
 from aikore.instances.actor import Actor
 from aikore.instances.files import TrashEntry
 from aikore.instances.lifecycle import actions
 from aikore.instances.rows import InstanceRow
-
-
-def stamp(moment: datetime | None) -> str | None:
-    """Return a stored time in the form of RFC 3339."""
-    return moment.isoformat(timespec="milliseconds") + "Z" if moment else None
 
 
 def instance_view(actor: Actor, provides: tuple[str, ...], settings: Settings) -> dict[str, Any]:
@@ -34,7 +30,7 @@ def instance_view(actor: Actor, provides: tuple[str, ...], settings: Settings) -
         "port": row.port,
         "vnc_port": row.vnc_port,
         "vnc_display": row.vnc_display,
-        "url": naming.path_url(row.slug),
+        "url": naming.path_url(row.slug, settings.root_path),
         "urls": _urls(row, settings),
         "actions": _actions(actor, provides),
         "provides": list(provides),
@@ -46,6 +42,35 @@ def instance_view(actor: Actor, provides: tuple[str, ...], settings: Settings) -
         "created_at": stamp(row.created_at),
         "updated_at": stamp(row.updated_at),
     }
+
+
+ACTION_ROLES = {
+    "edit": Role.ADMIN,
+    "delete": Role.ADMIN,
+    "copy": Role.ADMIN,
+}
+"""Who may do what a view offers; the rest is for operators."""
+
+HIDDEN = "••••••"
+
+
+def for_role(data: Any, role: Role) -> Any:
+    """Return data with instances in it as somebody of this role may see them.
+
+    Actions that are not theirs are left out, and values of variables, which may be keys, are hidden.
+    """
+    if role >= Role.ADMIN:
+        return data
+    if isinstance(data, list):
+        return [for_role(one, role) for one in data]
+    if not isinstance(data, dict):
+        return data
+    if "instances" in data:
+        return data | {"instances": for_role(data["instances"], role)}
+    if "actions" not in data:
+        return data
+    actions = [one for one in data["actions"] if role >= ACTION_ROLES.get(one, Role.OPERATOR)]
+    return data | {"actions": actions, "environment": dict.fromkeys(data["environment"], HIDDEN)}
 
 
 def configuration(row: InstanceRow) -> dict[str, Any]:
@@ -60,14 +85,16 @@ def configuration(row: InstanceRow) -> dict[str, Any]:
         "launch_args": row.launch_args,
         "restart_policy": row.restart_policy,
         "hostname": row.hostname,
+        "open_networks": row.open_networks,
     }
 
 
 def _urls(row: InstanceRow, settings: Settings) -> dict[str, str | None]:
+    scheme = "https" if settings.tls_cert else "http"
     return {
-        "path": naming.path_url(row.slug),
-        "host": naming.host_url(row.slug, row.hostname, settings.app_domain, settings.port),
-        "port": naming.port_url(row.app_port),
+        "path": naming.path_url(row.slug, settings.root_path),
+        "host": naming.host_url(row.slug, row.hostname, settings.app_domain, settings.port, scheme),
+        "port": naming.port_url(row.app_port, scheme),
         "desktop": None,
     }
 

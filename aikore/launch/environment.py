@@ -32,6 +32,7 @@ class Place:
     cache: Path
     functions: Path
     port: int
+    subfolder: str
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
@@ -72,7 +73,7 @@ def launch_environment(
         "INSTANCE_OUTPUT_DIR": str(place.outputs),
         "MODELS_DIR": str(place.models),
         "BLUEPRINT_ID": place.blueprint,
-        "SUBFOLDER": f"/app/{place.slug}/",
+        "SUBFOLDER": place.subfolder,
         "AIKORE_FUNCTIONS": str(place.functions),
         "AIKORE_CACHE_DIR": str(place.cache),
         "AIKORE_STAGE_FILE": str(place.folder / "stage"),

@@ -20,6 +20,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Receive, Scope, Send
 
+from aikore.auth import access
 from aikore.errors import NotFoundError
 from aikore.live import end_quietly
 from aikore.logs import search as searching
@@ -119,7 +120,10 @@ def router(resolve: Resolve) -> APIRouter:
 
 def _add_read(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:
     @routes.get(
-        "/api/instances/{id}/logs", response_model=LogText | LogMatches, responses=problem_responses(403, 404, 422, 500)
+        "/api/instances/{id}/logs",
+        response_model=LogText | LogMatches,
+        responses=problem_responses(403, 404, 422, 500),
+        dependencies=access.VIEWER,
     )
     async def read_log(
         request: Request,
@@ -173,7 +177,7 @@ async def _while_there(request: Request, reader: Reader, work: Callable[[threadi
 
 
 def _add_stream(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:
-    @routes.websocket("/api/instances/{id}/logs/stream")
+    @routes.websocket("/api/instances/{id}/logs/stream", dependencies=access.VIEWER)
     async def stream_log(
         socket: WebSocket,
         id: str,  # noqa: A002
@@ -240,7 +244,12 @@ def _add_download(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:
         **problem_responses(403, 404, 422, 500),
     }
 
-    @routes.get("/api/instances/{id}/logs/download", response_class=StreamingResponse, responses=responses)
+    @routes.get(
+        "/api/instances/{id}/logs/download",
+        response_class=StreamingResponse,
+        responses=responses,
+        dependencies=access.VIEWER,
+    )
     async def download_log(id: Key) -> StreamingResponse:  # noqa: A002
         """Download the whole log that is kept."""
         folder = resolve(id)

@@ -6,6 +6,8 @@ import hashlib
 import shutil
 from pathlib import Path
 
+from aikore.config import private_folder
+
 KEPT = 3
 CONFIG = "nginx.conf"
 
@@ -20,7 +22,8 @@ class Generations:
 
     def prepare(self) -> None:
         """Make the folders NGINX needs."""
-        self._all.mkdir(parents=True, exist_ok=True)
+        private_folder(self._folder)
+        self._all.mkdir(exist_ok=True)
         (self._folder / "temp").mkdir(exist_ok=True)
 
     def current(self) -> str:

@@ -15,19 +15,20 @@ import logging
 import os
 import resource
 import signal
+import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from aikore.config import NginxMode, Settings, static_dir
+from aikore.config import NginxMode, Settings, private_folder, static_dir
 from aikore.errors import ProxyError
 from aikore.proxy import processes, program
 from aikore.proxy.generations import CONFIG, Generations
 from aikore.proxy.master import Master
 from aikore.proxy.render import Options, render
-from aikore.proxy.routes import ProxyInfo, Route
+from aikore.proxy.routes import Login, ProxyInfo, Route
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,14 @@ GATHER_SECONDS = 0.015
 """How long a change waits for others that come together with it."""
 POLL_SECONDS = 0.005
 REVIVE_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+def _unverified() -> ssl.SSLContext:
+    """Return a context for asking our own NGINX on this machine, whose certificate names other hosts."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 class NoProxy:
@@ -61,8 +70,10 @@ class NoProxy:
 class NginxProxy:
     """Serves the routes by NGINX, which it supervises itself or which a supervisor runs (``AIKORE_NGINX``)."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, login: Callable[[], Login] | None = None) -> None:
+        """``login`` tells, once it is needed, how the door asks for a login; None: it asks nobody."""
         self._settings = settings
+        self._login = login
         self._folder = settings.nginx_dir
         self._generations = Generations(self._folder)
         self._master = Master(self._folder, own=settings.nginx is NginxMode.OWN)
@@ -72,6 +83,7 @@ class NginxProxy:
         self._reviving: asyncio.Task[None] | None = None
         self._program = ""
         self._options = Options(settings, static_dir(), (0,), 1, 1024)
+        self._tls = _unverified() if settings.tls_cert else None
         self._reloads = 0
 
     async def start(self, routes: Sequence[Route]) -> None:
@@ -128,7 +140,12 @@ class NginxProxy:
             workers=settings.nginx_workers or min(4, os.cpu_count() or 1),
             open_files=16384 if hard == resource.RLIM_INFINITY else min(16384, hard),
             user="root root" if os.geteuid() == 0 else "",
+            cache_dir=str(self._settings.door_cache_dir),
         )
+        if self._login is not None:
+            login = self._login()
+            self._options = replace(self._options, cookie=login.cookie, probe=login.probe)
+            private_folder(self._settings.door_cache_dir)
 
     async def _serve(self, routes: Sequence[Route]) -> None:
         """Make NGINX serve ``routes``; on failure the earlier ones are served and ProxyError is raised."""
@@ -234,9 +251,12 @@ class NginxProxy:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._settings.host, self._settings.host)  # noqa: S104
         try:
             async with asyncio.timeout(1):
-                reader, writer = await asyncio.open_connection(host, self._settings.port)
+                reader, writer = await asyncio.open_connection(host, self._settings.port, ssl=self._tls)
                 try:
-                    writer.write(b"GET /.aikore/generation HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                    writer.write(
+                        f"GET {self._settings.root_path}/.aikore/generation HTTP/1.0\r\nHost: localhost\r\n"
+                        f"X-AiKore-Probe: {self._options.probe}\r\n\r\n".encode()
+                    )
                     answer = await reader.read(4096)
                     while more := await reader.read(4096):
                         answer += more

@@ -34,6 +34,12 @@ class Options:
     user: str = ""
     """``user group`` the workers run as; only a master that is root can choose."""
     generation: str = ""
+    cookie: str = ""
+    """Name of the session cookie; empty: no login is asked for."""
+    cache_dir: str = ""
+    """Where answers of the login check are kept for seconds; in memory, they hold credentials."""
+    probe: str = ""
+    """Secret by which AiKore asks which generation is served."""
 
 
 def render(routes: Sequence[Route], options: Options) -> str:
@@ -48,6 +54,8 @@ def render(routes: Sequence[Route], options: Options) -> str:
         active=next((route for route in ordered if route.active), None),
         ports=[route.public_port for route in ordered if route.public_port],
         hostnames=sorted(route.hostname for route in ordered if route.hostname),
+        root=settings.root_path,
+        here="$here" if settings.root_path else "$request_uri",
         address=f"[{settings.host}]" if ":" in settings.host else settings.host,
         host_pattern=host_pattern(settings),
         origin_pattern=origin_pattern(settings),
@@ -113,7 +121,7 @@ def _template_environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(q=quote, path=quote_path, lines=lambda text: " ".join(str(text).split()))
+    environment.filters.update(q=quote, path=quote_path, re=lambda text: re.escape(str(text)))
     environment.globals["problem"] = problem
     return environment
 

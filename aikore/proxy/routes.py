@@ -55,6 +55,14 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """How a proxy asks for a login: the session cookie's name, and the secret by which AiKore itself asks it things."""
+
+    cookie: str
+    probe: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProxyInfo:
     """How the proxy is doing."""
 

@@ -65,7 +65,7 @@ class AiKoreServer:
     def __init__(self, home: Path, **settings: object) -> None:
         self.home = home
         self.port = int(str(settings.pop("port", 0))) or free_ports(1)[0]
-        self.settings = {"instance_ports": free_range(40), "nginx": "own", "stop_grace": 3, **settings}
+        self.settings = {"instance_ports": free_range(40), "nginx": "own", "stop_grace": 3, "auth": "off", **settings}
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
         self.log_path = home.parent / f"{home.name}.aikore.log"

@@ -1,0 +1,47 @@
+"""The OpenAPI document, and a page to browse it with files of our own machine."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, FastAPI, Path, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from aikore.auth import access
+
+BUNDLE = files("fastapi_swagger") / "resources"
+"""Swagger UI as a package carries it."""
+TYPES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "start.js": "text/javascript"}
+POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'self'"
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>AiKore API</title>
+<link rel="stylesheet" href="docs/swagger-ui.css"></head>
+<body><div id="page"></div><script src="docs/swagger-ui-bundle.js"></script><script src="docs/start.js"></script></body>
+</html>
+"""
+START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#page", deepLinking: true});\n'
+
+File = Annotated[Literal["swagger-ui-bundle.js", "swagger-ui.css", "start.js"], Path()]
+
+
+def router(app: FastAPI) -> APIRouter:
+    """Build the routes for ``app``."""
+    routes = APIRouter(prefix="/api", include_in_schema=False)
+
+    @routes.get("/openapi.json", dependencies=access.VIEWER)
+    def document() -> JSONResponse:
+        found: dict[str, Any] = app.openapi()
+        return JSONResponse(found)
+
+    @routes.get("/docs", dependencies=access.VIEWER)
+    def page() -> HTMLResponse:
+        return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
+
+    @routes.get("/docs/{name}", dependencies=access.VIEWER)
+    def file(name: File) -> Response:
+        content = START if name == "start.js" else (BUNDLE / name).read_bytes()
+        return Response(content, media_type=TYPES[name])
+
+    return routes

@@ -1,0 +1,64 @@
+"""What a route asks of whom it serves. Every route declares one of these; a test walks them all.
+
+::
+
+    @routes.post("/api/instances", dependencies=ADMIN)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import Depends, WebSocketException
+from starlette.requests import HTTPConnection
+
+from aikore.auth.identity import Identity, identity_in
+from aikore.auth.roles import Role
+from aikore.errors import AccessDeniedError
+
+ROOM = "/api/instances/"
+"""Where a token for one instance is good: at that instance's own routes."""
+
+RESOLVER_KEY = "aikore.instance_id"
+FORBIDDEN = 4403
+"""WebSocket close code for a role that is too small."""
+
+
+class Needs:
+    """A dependency that lets a role, and those above it, pass."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+
+    def __call__(self, connection: HTTPConnection) -> None:
+        """Raise AccessDeniedError (WebSocketException at a socket) for who may not."""
+        refusal = self._refusal(identity_in(connection.scope), connection)
+        if refusal is None:
+            return
+        if connection.scope["type"] == "websocket":
+            raise WebSocketException(FORBIDDEN, refusal)
+        raise AccessDeniedError(refusal)
+
+    def _refusal(self, identity: Identity, connection: HTTPConnection) -> str | None:
+        if identity.instance is not None and not _is_its_own(identity, connection):
+            return "This token is good for one instance only, and not for this."
+        if identity.role < self.role:
+            return f"This needs the role {self.role.word}; {identity.name} has {identity.role.word}."
+        return None
+
+
+def _is_its_own(identity: Identity, connection: HTTPConnection) -> bool:
+    if not connection.scope["path"].startswith(ROOM):
+        return False
+    resolve: Callable[[str], int | None] = connection.scope[RESOLVER_KEY]
+    return resolve(str(connection.path_params.get("id", ""))) == identity.instance
+
+
+def _needs(role: Role) -> list[Any]:
+    return [Depends(Needs(role))]
+
+
+VIEWER, OPERATOR, ADMIN, OWNER = (_needs(role) for role in Role)
+OPEN: list[Any] = []
+"""For the few routes that answer without a login; they are named in ``guard.OPEN_PATHS``."""

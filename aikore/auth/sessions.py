@@ -1,0 +1,106 @@
+"""Browsers that are logged in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+
+from aikore.auth.digests import digest, new_secret
+from aikore.auth.identity import Identity
+from aikore.auth.revocations import Revocations
+from aikore.auth.roles import Role
+from aikore.auth.rows import SessionRow
+from aikore.database.engine import Database
+from aikore.database.times import utcnow
+from aikore.errors import NotFoundError
+
+MOST_PER_PERSON = 100
+"""Sessions of one person; a further login ends the oldest one."""
+
+
+class Sessions:
+    """All sessions, in memory; written through to the database. Secrets are made here and never taken from outside."""
+
+    def __init__(self, database: Database, revocations: Revocations, days: int) -> None:
+        self._database = database
+        self._revocations = revocations
+        self._life = timedelta(days=days)
+        self._by_digest: dict[str, SessionRow] = {}
+
+    @property
+    def seconds(self) -> int:
+        """How long a session lasts."""
+        return int(self._life.total_seconds())
+
+    async def load(self) -> None:
+        now = utcnow()
+        await self._database.run(lambda s: s.execute(delete(SessionRow).where(SessionRow.expires_at <= now)))
+        rows = await self._database.run(lambda s: list(s.scalars(select(SessionRow))))
+        self._by_digest = {row.digest: row for row in rows}
+
+    async def open(
+        self, user_id: int, address: str, agent: str, parent: SessionRow | None = None, instance_id: int | None = None
+    ) -> tuple[SessionRow, str]:
+        """Begin a session; return its row and the secret for the cookie."""
+        secret, now = new_secret(), utcnow()
+        row = SessionRow(
+            digest=digest(secret),
+            user_id=user_id,
+            parent_id=parent.id if parent else None,
+            instance_id=instance_id,
+            address=address[:64],
+            agent=agent[:200],
+            created_at=now,
+            expires_at=parent.expires_at if parent else now + self._life,
+        )
+        await self._end_oldest(user_id)
+        await self._database.run(lambda s: s.add(row))
+        self._by_digest[row.digest] = row
+        return row, secret
+
+    async def _end_oldest(self, user_id: int) -> None:
+        rows = self.of(user_id)
+        await self.end(*rows[: max(0, len(rows) - MOST_PER_PERSON + 1)])
+
+    def find(self, secret: str) -> SessionRow | None:
+        """Return the living session with this secret."""
+        row = self._by_digest.get(digest(secret)) if secret else None
+        return row if row is not None and row.expires_at > utcnow() else None
+
+    def identify(self, secret: str, user_role: Callable[[int], tuple[str, Role] | None]) -> Identity | None:
+        """Return who is logged in by this cookie."""
+        row = self.find(secret)
+        holder = user_role(row.user_id) if row else None
+        if row is None or holder is None:
+            return None
+        return Identity(holder[0], holder[1], "session", credential(row.id), row.user_id, row.instance_id)
+
+    def of(self, user_id: int) -> list[SessionRow]:
+        """Return a person's sessions, oldest first."""
+        return sorted((row for row in self._by_digest.values() if row.user_id == user_id), key=lambda row: row.id)
+
+    def get(self, user_id: int, number: int) -> SessionRow:
+        """Return one session of a person. Raises NotFoundError."""
+        for row in self.of(user_id):
+            if row.id == number:
+                return row
+        raise NotFoundError("There is no such session; it may have ended already.")
+
+    async def end(self, *rows: SessionRow) -> None:
+        """End sessions, those handed over from them, and the sockets they opened."""
+        ids = {row.id for row in rows}
+        gone = [row for row in self._by_digest.values() if row.id in ids or row.parent_id in ids]
+        if not gone:
+            return
+        numbers = [row.id for row in gone]
+        await self._database.run(lambda s: s.execute(delete(SessionRow).where(SessionRow.id.in_(numbers))))
+        for row in gone:
+            self._by_digest.pop(row.digest, None)
+        self._revocations.revoke(*(credential(number) for number in numbers))
+
+
+def credential(number: int) -> str:
+    """Return what names a session among credentials."""
+    return f"session {number}"

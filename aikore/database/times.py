@@ -1,0 +1,16 @@
+"""How moments are stored and shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def utcnow() -> datetime:
+    """Return the time as it is stored: UTC without a zone, whole milliseconds."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """Return a stored time in the form of RFC 3339."""
+    return moment.isoformat(timespec="milliseconds") + "Z" if moment else None
