@@ -23,6 +23,8 @@ from aikore.problems import problem, problem_responses
 FRESH = "max-age=2, stale-while-revalidate=3, stale-if-error=60"
 """How long NGINX may keep a yes: the door stays fast, and a revoked credential ends within five seconds."""
 
+Slug = Annotated[str, Header(alias="X-AiKore-Slug", max_length=80)]
+Writes = Annotated[str, Header(alias="X-AiKore-Writes", max_length=8)]
 RoutedHost = Callable[[str], bool]
 InstanceOf = Callable[[str], tuple[int, Sequence[str]]]
 """Returns id and open networks of an instance; raises NotFoundError."""
@@ -31,12 +33,9 @@ InstanceOf = Callable[[str], tuple[int, Sequence[str]]]
 def router(gate: Gate, settings: Settings, instance: InstanceOf, routed: RoutedHost) -> APIRouter:
     """Build the routes. They are NGINX's business and not part of the interface."""
     routes = APIRouter(prefix="/api/auth", include_in_schema=False)
-    Slug = Annotated[str, Header(alias="X-AiKore-Slug", max_length=80)]  # noqa: N806 — a type
 
     @routes.get("/check", dependencies=access.OPEN, responses=problem_responses(401, 403))
-    async def check(
-        request: Request, slug: Slug = "", writes: Annotated[str, Header(alias="X-AiKore-Writes")] = "1"
-    ) -> Response:
+    async def check(request: Request, slug: Slug = "", writes: Writes = "1") -> Response:
         """Answer 204 when the request may pass, 401 to a stranger, 403 to a role that is too small."""
         presented = request.scope[PRESENTED_KEY]
         identity: Identity | None = request.scope[SCOPE_KEY]
