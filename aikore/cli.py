@@ -16,6 +16,7 @@ from aikore import __version__
 
 if TYPE_CHECKING:
     from aikore.client import Client, Json
+    from aikore.config import Settings
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
@@ -39,23 +40,30 @@ class Group(click.Group):
             ctx.exit(code)
 
 
-def _default_url() -> str:
-    return f"http://127.0.0.1:{os.environ.get('AIKORE_PORT') or 9000}"
-
-
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="aikore %(version)s")
-@click.option("--url", envvar="AIKORE_URL", default=_default_url, help="Where AiKore answers (AIKORE_URL).")
+@click.option("--url", envvar="AIKORE_URL", help="An AiKore elsewhere (AIKORE_URL); AIKORE_TOKEN proves who asks.")
 @click.pass_context
-def main(ctx: click.Context, url: str) -> None:
+def main(ctx: click.Context, url: str | None) -> None:
     """Run AI WebUIs on this machine and put them behind one address."""
     ctx.obj = url
 
 
 def _client() -> Client:
-    from aikore.client import Client
+    """Return a client of the AiKore at ``--url``, else of the one on this machine's data folder."""
+    from aikore.client import Client, ClientError
 
-    return Client(str(click.get_current_context().find_root().obj))
+    if url := click.get_current_context().find_root().obj:
+        return Client(str(url), os.environ.get("AIKORE_TOKEN", ""))
+    settings = _settings()
+    try:
+        token = (settings.secrets_dir / "machine.token").read_text("ascii").strip()
+    except OSError:
+        raise ClientError(
+            f"AiKore never ran on {settings.home}. Start it with `aikore serve`, or name another one: "
+            "AIKORE_HOME for its data folder, AIKORE_URL for its address.", 3,
+        ) from None  # fmt: skip
+    return Client(settings.local_url, token, str(settings.manager_socket))
 
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for programs.")
@@ -79,20 +87,26 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def serve(**options: Any) -> None:
     """Open the house: start AiKore and NGINX, and the instances set to start by themselves."""
     gc.disable()  # nothing of what start-up makes is garbage; `serve` turns it on again
+    settings = _settings(**{name: value for name, value in options.items() if value is not None})
+    from aikore.main import serve as run
+
+    sys.exit(run(settings))
+
+
+def _settings(**given: Any) -> Settings:
+    """Read the settings; name those that are wrong and end."""
     from pydantic import ValidationError
 
     from aikore.config import Settings
 
     try:
-        settings = Settings(**{name: value for name, value in options.items() if value is not None})
+        return Settings(**given)
     except ValidationError as error:
         for problem in error.errors():
             name = "_".join(str(part) for part in problem["loc"]).upper()
-            click.echo(f"aikore: AIKORE_{name}: {problem['msg'].removeprefix('Value error, ')}", err=True)
+            where = f"AIKORE_{name}: " if name else ""
+            click.echo(f"aikore: {where}{problem['msg'].removeprefix('Value error, ')}", err=True)
         sys.exit(1)
-    from aikore.main import serve as run
-
-    sys.exit(run(settings))
 
 
 def _gpus(instance: Json) -> str:
@@ -306,3 +320,62 @@ def rm(name: str, permanent: bool, force: bool) -> None:
     flags = {"permanent": str(permanent).lower(), "force": str(force).lower()}
     client.request("DELETE", f"/api/instances/{instance['slug']}", params=flags)
     click.echo(f"{instance['name']} is {'removed for good' if permanent else 'in the trash'}.")
+
+
+@main.command()
+def login() -> None:
+    """Print a link that logs the owner in, once and within ten minutes."""
+    click.echo(_client().request("POST", "/api/auth/links")["url"])
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--stdin", is_flag=True, help="Read the password from standard input instead of asking for it.")
+def passwd(name: str | None, stdin: bool) -> None:
+    """Set the password of NAME, the owner's when left out; their browsers have to log in again."""
+    client = _client()
+    if stdin:
+        new = sys.stdin.readline().rstrip("\n")
+    else:
+        new = click.prompt("New password", hide_input=True, confirmation_prompt=True)
+    client.request("PUT", "/api/auth/password", json={"new": new, **({"name": name} if name else {})})
+    click.echo("The password is set.", err=True)
+
+
+@main.group()
+def token() -> None:
+    """API tokens, for programs."""
+
+
+@token.command("create")
+@click.argument("name")
+@click.option("--scope", type=click.Choice(["read", "operate", "admin"]), default="read", show_default=True)
+@click.option("--instance", help="Good for this instance only.")
+@click.option("--days", type=click.IntRange(min=1), help="Days until it ends. Default: never.")
+@as_json
+def token_create(name: str, scope: str, instance: str | None, days: int | None, json_: bool) -> None:
+    """Make a token and print it, this once."""
+    wanted = {"name": name, "scope": scope, "instance": instance, "days": days}
+    made = _client().request("POST", "/api/auth/tokens", json=wanted)
+    _print_json(made) if json_ else click.echo(made["token"])
+
+
+@token.command("ls")
+@as_json
+def token_list(json_: bool) -> None:
+    """List the tokens."""
+    found = _client().request("GET", "/api/auth/tokens")
+    if json_:
+        return _print_json(found)
+    rows = [
+        (str(one["id"]), one["name"], one["scope"], one["hint"] + "…", one["owner"] or "", one["expires_at"] or "never")
+        for one in found
+    ]
+    return _table(("ID", "NAME", "SCOPE", "TOKEN", "OWNER", "EXPIRES"), rows)
+
+
+@token.command("revoke")
+@click.argument("id_", metavar="ID", type=int)
+def token_revoke(id_: int) -> None:
+    """Revoke a token; what it opened ends."""
+    _client().request("DELETE", f"/api/auth/tokens/{id_}")

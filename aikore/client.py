@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
@@ -31,13 +31,24 @@ class ClientError(Exception):
 
 
 class Client:
-    """One AiKore, at ``url``."""
+    """One AiKore: at ``url``, or on this machine behind the Unix ``socket`` of its manager.
 
-    def __init__(self, url: str) -> None:
+    ``token`` proves who asks. The one of this machine goes through the socket only, which nobody else can open.
+    """
+
+    def __init__(self, url: str, token: str = "", socket: str | None = None) -> None:
         self.url = url.rstrip("/")
-        self._near = urlsplit(self.url).hostname in LOOPBACK
+        self._socket = socket
+        self._near = socket is not None or urlsplit(self.url).hostname in LOOPBACK
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            self._http = httpx.Client(base_url=self.url, timeout=120, trust_env=not self._near)
+            self._http = httpx.Client(
+                base_url=self.url if socket is None else "http://localhost",
+                headers=self._headers,
+                timeout=120,
+                trust_env=not self._near,
+                transport=httpx.HTTPTransport(uds=socket) if socket is not None else None,
+            )
         except httpx.InvalidURL:
             raise ClientError(f"{url!r} is not an address; write it like http://127.0.0.1:9000", 2) from None
 
@@ -152,14 +163,11 @@ class Client:
         import json
 
         from websockets.exceptions import ConnectionClosed, InvalidHandshake
-        from websockets.sync.client import connect
 
-        base = "ws" + self.url.removeprefix("http")
         last_seen = time.monotonic()
         while True:
             try:
-                address = f"{base}/api/instances/{slug}/logs/stream?offset={offset}"
-                with connect(address, max_size=None, proxy=None if self._near else True) as socket:
+                with self._connect(f"/api/instances/{slug}/logs/stream?offset={offset}") as socket:
                     for message in socket:
                         last_seen = time.monotonic()
                         frame = json.loads(message)
@@ -173,6 +181,16 @@ class Client:
             if time.monotonic() - last_seen > RECONNECT:
                 raise ClientError(no_answer(self.url), 3)
             time.sleep(POLL)
+
+    def _connect(self, path: str) -> Any:
+        """Open a WebSocket."""
+        from websockets.sync.client import connect, unix_connect
+
+        if self._socket is not None:
+            return unix_connect(self._socket, f"ws://localhost{path}", max_size=None, additional_headers=self._headers)
+        address = "ws" + self.url.removeprefix("http") + path
+        proxy: Literal[True] | None = None if self._near else True
+        return connect(address, max_size=None, proxy=proxy, additional_headers=self._headers)
 
 
 def no_answer(url: str) -> str:

@@ -31,7 +31,7 @@ class Needs:
     def __init__(self, role: Role) -> None:
         self.role = role
 
-    def __call__(self, connection: HTTPConnection) -> None:
+    async def __call__(self, connection: HTTPConnection) -> None:
         """Raise AccessDeniedError (WebSocketException at a socket) for who may not."""
         refusal = self._refusal(identity_in(connection.scope), connection)
         if refusal is None:

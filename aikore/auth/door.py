@@ -20,8 +20,11 @@ from aikore.config import Settings
 from aikore.errors import NotFoundError
 from aikore.problems import problem, problem_responses
 
-FRESH = "max-age=2, stale-while-revalidate=3, stale-if-error=60"
-"""How long NGINX may keep a yes: the door stays fast, and a revoked credential ends within five seconds."""
+FRESH = "max-age=2, stale-while-revalidate=2, stale-if-error=60"
+"""How long NGINX may keep a yes: the door stays fast, and a revoked credential ends within five seconds.
+
+NGINX counts whole seconds and compares with "not later than", so 2 + 2 lasts just under 5.
+"""
 
 Slug = Annotated[str, Header(alias="X-AiKore-Slug", max_length=80)]
 Writes = Annotated[str, Header(alias="X-AiKore-Writes", max_length=8)]

@@ -24,7 +24,7 @@ from aikore.logs.api import router
 from aikore.logs.follow import FRAME, Data, Frame, Gap, Live, Start, follow
 from tests.helpers.logs import keeper_log, numbered, numbers
 from tests.helpers.server import wait_until
-from tests.helpers.web import served
+from tests.helpers.web import LetIn, served
 
 DEADLINE = 60
 
@@ -193,6 +193,7 @@ def url(folder: Path) -> Iterator[str]:
     app = FastAPI()
     problems.install(app)
     app.include_router(router(resolve))
+    app.add_middleware(LetIn)
     with served(app) as address:
         yield f"{address}/api/instances"
 

@@ -21,7 +21,7 @@ from aikore.errors import ConflictError, NotFoundError
 from aikore.logs.api import router
 from tests.helpers.logs import keeper_log, numbered, numbers
 from tests.helpers.server import free_ports, wait_until
-from tests.helpers.web import served
+from tests.helpers.web import LetIn, served
 
 Run = Callable[..., Result]
 
@@ -58,6 +58,7 @@ class House:
         app = FastAPI()
         problems.install(app)
         app.include_router(router(self.logs))
+        app.add_middleware(LetIn)
 
         @app.get("/api/health")
         async def health() -> dict[str, str]:
