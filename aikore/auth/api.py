@@ -289,7 +289,13 @@ def _add_people(routes: APIRouter, gate: Gate, links: Weblinks) -> None:
         await gate.people.withdraw(id)
         return Response(status_code=204)
 
-    @routes.post("/links", response_model=Link, status_code=201, dependencies=access.OWNER)
+    @routes.post(
+        "/links",
+        response_model=Link,
+        status_code=201,
+        dependencies=access.OWNER,
+        responses=problem_responses(404),
+    )
     async def create_link(request: Request) -> Link:
         """Make a link that logs the owner in once, within ten minutes; before there is an owner: the setup link."""
         if gate.needs_setup:

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from aikore import __version__
@@ -22,8 +23,9 @@ def default_text(field: FieldInfo) -> str:
     if field.default_factory is not None:
         return "the user's data folder"
     value = field.default.value if isinstance(field.default, Enum) else field.default
+    value = value.get_secret_value() if isinstance(value, SecretStr) else value
     text = ",".join(value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)
-    return f"`{text}`" if text else "empty"
+    return f"`{text}`" if text and value is not None else "empty"
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
