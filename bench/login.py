@@ -1,7 +1,7 @@
 """What the login costs at the door: requests, their 99th percentile, the WebSocket round trip.
 
-Two AiKores run side by side with the same app, one with a login and one without; every figure is the ratio of the two in
-the same run, medians of alternating pairs.
+Two AiKores run side by side with the same app, one with a login and one without; every figure is the ratio of the two
+in the same run, medians of alternating pairs.
 """
 
 from __future__ import annotations

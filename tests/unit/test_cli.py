@@ -148,10 +148,10 @@ def test_nobody_at_the_address_says_how_to_start_and_exits_3() -> None:
     assert result.stdout == ""
 
 
-def test_the_port_setting_is_where_it_looks_by_default() -> None:
-    port = free_ports(1)[0]
-    result = CliRunner().invoke(main, ["ls"], env={"AIKORE_PORT": str(port), "AIKORE_URL": None})
-    assert f"http://127.0.0.1:{port}" in result.stderr
+def test_a_data_folder_without_an_aikore_is_told_with_what_to_do(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["ls"], env={"AIKORE_HOME": str(tmp_path), "AIKORE_URL": None})
+    assert result.exit_code == 3
+    assert str(tmp_path) in result.stderr and "aikore serve" in result.stderr
 
 
 def test_an_address_that_is_none_is_refused() -> None:
