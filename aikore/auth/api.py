@@ -151,9 +151,12 @@ def _add_self(routes: APIRouter, gate: Gate) -> None:
         """Change one's own password; all other sessions end. This machine may change anybody's."""
         identity = identity_in(request.scope)
         if identity.via in ("machine", "open"):
+            if gate.needs_setup:
+                await gate.make_owner(wanted.name, wanted.new)
+                return Response(status_code=204)
             user = gate.people.named(wanted.name) if wanted.name else gate.people.owner
             if user is None:
-                raise NotFoundError("There is no such person. Set AiKore up first with the link it printed.")
+                raise NotFoundError("There is nobody of this name.")
         else:
             user = _user(gate, request)
             if not await matches(wanted.old or "", user.password or None):

@@ -174,14 +174,18 @@ class Gate:
             self._throttle.failed(*keys)
             self._note("set_up", "", presented, 401)
             raise WrongCredentialError("This is not the link AiKore printed at its start. Copy the whole of it.")
-        clean_name(name)
+        return await self._open(await self.make_owner(name, password), "set_up", presented, agent)
+
+    async def make_owner(self, name: str | None, password: str) -> UserRow:
+        """Make the owner; the setup link is used up. Raises ConflictError, InvalidNameError, WeakPasswordError."""
+        name = clean_name(name or OWNER_NAME)
         passwords.check_strength(password)
         hashed = await passwords.make_hash(password)
         if not self.needs_setup:
             raise ConflictError("AiKore has an owner already. Log in.")
         user = await self.people.add(name, Role.OWNER, hashed)
         self.secrets.forget("setup.token")
-        return await self._open(user, "set_up", presented, agent)
+        return user
 
     def setup_token(self) -> str:
         """Return the secret of the link that is printed at the first start."""
