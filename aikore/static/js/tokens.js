@@ -29,7 +29,7 @@ export function openTokens() {
   const load = async () => {
     const answer = await tried(call("GET", "/api/auth/tokens"));
     if (!answer) return;
-    list.replaceChildren(...answer.data.map(line));
+    list.replaceChildren(...answer.data.map(line).reverse());
     if (!answer.data.length) list.append(el("li", { class: "hint", text: "There is no token yet." }));
   };
   /** @param {Token} token */
