@@ -17,6 +17,8 @@ const WORDS = {
   error: "Error",
 };
 
+const GONE = "This instance no longer exists.";
+
 const base = document.body.dataset.base ?? "/";
 const slug = document.body.dataset.slug ?? "";
 
@@ -76,10 +78,32 @@ async function enter() {
   location.reload();
 }
 
+const RELOAD_PAUSE = 10_000;
+const RELOADED = "aikore-reloaded";
+
+/** Who is not logged in any more gets there by loading the page; not again and again, should that not help.
+ * @returns {boolean} whether the page is being loaded */
+function reloadForLogin() {
+  if (Date.now() - Number(sessionStorage.getItem(RELOADED)) < RELOAD_PAUSE) return false;
+  sessionStorage.setItem(RELOADED, String(Date.now()));
+  location.reload();
+  return true;
+}
+
+/** Says why the sockets do not open: AiKore is away, or asks for a login. */
+async function lost() {
+  const answer = await fetch(address("instance"), { cache: "no-store" }).catch(() => null);
+  if (answer?.status === 401) {
+    if (!reloadForLogin()) say("away", "Your login has ended. Load this page again to log in.");
+  } else if (answer?.status === 404) say("error", GONE);
+  else if (!answer?.ok) say("away", "AiKore does not answer. Trying again.");
+}
+
 async function start() {
   button.disabled = true;
   try {
     const answer = await fetch(address("start"), { method: "POST" });
+    if (answer.status === 401 && reloadForLogin()) return;
     const body = await answer.json();
     if (answer.ok) show(body);
     else say("error", body.detail ?? `The start was refused (${answer.status}).`);
@@ -118,13 +142,14 @@ function follow(where, receive, lost) {
 function pick(instances) {
   const own = instances.find((instance) => instance.slug === slug);
   if (own) show(own);
-  else say("error", "This instance no longer exists.");
+  else say("error", GONE);
 }
 
 /** @param {{type: string, topic?: string, data: any}} event */
 function onEvent(event) {
   if (event.type === "snapshot" || event.type === "resync") pick(event.data.instances);
   else if (event.topic === "instance" && event.data.slug === slug) show(event.data);
+  else if (event.topic === "instance_removed") say("error", GONE);
 }
 
 let next = -1;
@@ -153,5 +178,5 @@ function append(text) {
 }
 
 button.addEventListener("click", start);
-follow(() => address("events"), onEvent, () => say("away", "AiKore does not answer. Trying again."));
+follow(() => address("events"), onEvent, () => void lost());
 follow(() => address(next < 0 ? `logs?tail=${LOG_TAIL}` : `logs?offset=${next}`), onLog, () => undefined);

@@ -1,13 +1,15 @@
 /** What a person can do with an instance. Which of it is possible now, the server says in `actions`. */
 
+import { access } from "./access.js";
 import { call, wish } from "./api.js";
-import { el } from "./dom.js";
 import { editInstance } from "./form.js";
+import { popMenu } from "./menu.js";
 import { store } from "./store.js";
 import { attempt, toast } from "./toasts.js";
 import { openTool } from "./tools.js";
 
 /** @import {Instance} from "./types.js" */
+/** @import {Item} from "./menu.js" */
 
 /** @param {Instance} instance @param {string} action */
 export function send(instance, action) {
@@ -56,23 +58,11 @@ const MENU = [
 
 /** @param {Instance} instance @param {HTMLElement} anchor */
 export function openMenu(instance, anchor) {
-  const menu = el("div", { class: "menu", popover: "auto", role: "menu", "data-testid": "menu" });
-  const items = [
+  const script = access.may("operator") ? [/** @type {Item} */ (["script", "Launch script", () => openTool("script", instance)])] : [];
+  popMenu(anchor, [
     ["view", "Open", () => openTool("view", instance)],
     ["log", "Log", () => openTool("log", instance)],
-    ["script", "Launch script", () => openTool("script", instance)],
-    ...MENU.filter(([action]) => instance.actions.includes(action)).map(([action, words, run]) => [action, words, () => run(instance)]),
-  ];
-  for (const [action, words, run] of /** @type {[string, string, () => void][]} */ (items)) {
-    menu.append(el("button", { role: "menuitem", "data-action": action, text: words, onclick: () => { menu.hidePopover(); run(); } }));
-  }
-  document.body.append(menu);
-  menu.addEventListener("toggle", (event) => {
-    if (/** @type {ToggleEvent} */ (event).newState === "closed") menu.remove();
-  });
-  menu.showPopover();
-  const place = anchor.getBoundingClientRect();
-  menu.style.left = `${Math.max(8, place.right - menu.offsetWidth)}px`;
-  menu.style.top = `${Math.min(place.bottom + 4, innerHeight - menu.offsetHeight - 8)}px`;
-  menu.querySelector("button")?.focus();
+    ...script,
+    ...MENU.filter(([action]) => instance.actions.includes(action)).map(([action, words, run]) => /** @type {Item} */ ([action, words, () => run(instance)])),
+  ]);
 }

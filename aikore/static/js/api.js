@@ -1,5 +1,11 @@
 /** The HTTP interface. Every refusal becomes a Problem with the server's own words. */
 
+/** Where this AiKore lives, `/` or a sub-path, as the address of this module says. */
+export const BASE = new URL("../../", import.meta.url).pathname;
+
+/** @param {string} path as the documentation has it, such as `/api/…` @returns {string} the same below our base */
+export const address = (path) => BASE + path.slice(1);
+
 export class Problem extends Error {
   /** @param {number} status @param {string} code @param {string} detail */
   constructor(status, code, detail) {
@@ -19,7 +25,7 @@ export class Problem extends Error {
 export async function call(method, path, body, headers = {}) {
   let answer;
   try {
-    answer = await fetch(path, {
+    answer = await fetch(address(path), {
       method,
       headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
@@ -30,6 +36,7 @@ export async function call(method, path, body, headers = {}) {
   const text = await answer.text();
   const data = parsed(text);
   if (!answer.ok) {
+    if (data?.code === "login_required") document.dispatchEvent(new Event("login-required"));
     throw new Problem(answer.status, data?.code ?? "unknown", data?.detail ?? `AiKore answered ${answer.status} ${answer.statusText}.`);
   }
   return { data, headers: answer.headers };
@@ -49,7 +56,7 @@ export const wish = (id, action) => call("POST", `/api/instances/${id}/${action}
 
 /** @param {string} path @returns {string} */
 export function socketUrl(path) {
-  const url = new URL(path, location.href);
+  const url = new URL(address(path), location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
 }

@@ -1,8 +1,10 @@
 /** Begins the page: wires the store to the views and the keys to the actions. */
 
+import { access } from "./access.js";
 import { openMenu, send, toggle } from "./actions.js";
 import { byId, el, setText } from "./dom.js";
 import { newInstance } from "./form.js";
+import { showPerson } from "./person.js";
 import { connect } from "./socket.js";
 import { store } from "./store.js";
 import { chosenInstance, filterTable, moveChoice, updateRow, updateTable, updateTimes } from "./table.js";
@@ -11,7 +13,7 @@ import { openTool, updateTools } from "./tools.js";
 import { openTrash, updateTrash } from "./trash.js";
 import { leaveWhole } from "./view.js";
 
-/** @import {Instance} from "./types.js" */
+/** @import {Instance, Role} from "./types.js" */
 
 store.addEventListener("change", (event) => {
   const { topic, data } = /** @type {CustomEvent} */ (event).detail;
@@ -23,6 +25,16 @@ store.addEventListener("change", (event) => {
   if (topic === "notice") toast(data.message, { error: data.level === "error" });
   if (topic === "connection" || topic === "all") showConnection();
   showTitle();
+});
+
+access.addEventListener("change", () => {
+  document.body.dataset.role = access.me?.role;
+  for (const id of ["new", "first"]) byId(id).hidden = !access.may("admin");
+  byId("open-house").hidden = access.on;
+  showPerson();
+  updateTable();
+  updateTools();
+  updateTrash();
 });
 
 function showConnection() {
@@ -100,13 +112,13 @@ byId("first").addEventListener("click", newInstance);
 byId("show-trash").addEventListener("click", openTrash);
 byId("filter").addEventListener("input", filterTable);
 
-/** @type {Record<string, [string, (instance: Instance) => void]>} */
+/** @type {Record<string, [string, (instance: Instance) => void, Role?]>} words, what it does, who may */
 const KEYS = {
-  s: ["Start or stop", (instance) => void toggle(instance)],
-  r: ["Restart", (instance) => void send(instance, "restart")],
+  s: ["Start or stop", (instance) => void toggle(instance), "operator"],
+  r: ["Restart", (instance) => void send(instance, "restart"), "operator"],
   l: ["Log", (instance) => openTool("log", instance)],
   v: ["View", (instance) => openTool("view", instance)],
-  e: ["Script", (instance) => openTool("script", instance)],
+  e: ["Script", (instance) => openTool("script", instance), "operator"],
   Enter: ["View", (instance) => openTool("view", instance)],
   m: ["More", (instance) => openMenu(instance, /** @type {HTMLElement} */ (document.querySelector(`[data-instance="${instance.id}"] [data-testid="more"]`)))],
 };
@@ -126,12 +138,13 @@ document.addEventListener("keydown", (event) => {
     moveChoice(event.key === "ArrowDown" ? 1 : -1);
   } else if (!(event.target instanceof HTMLButtonElement && event.key === "Enter")) {
     const instance = chosenInstance();
-    if (instance) KEYS[event.key]?.[1](instance);
+    const [, run, role = "viewer"] = KEYS[event.key] ?? [];
+    if (instance && run && access.may(role)) run(instance);
   }
 });
 
 function showKeys() {
-  const rows = [["↑ ↓", "Choose an instance"], ...Object.entries(KEYS).map(([key, [words]]) => [key.length === 1 ? key.toUpperCase() : key, words]), ["Ctrl K", "Find"], ["Esc", "Close, or leave the whole window"]];
+  const rows = [["↑ ↓", "Choose an instance"], ...Object.entries(KEYS).filter(([, [, , role = "viewer"]]) => access.may(role)).map(([key, [words]]) => [key.length === 1 ? key.toUpperCase() : key, words]), ["Ctrl K", "Find"], ["Esc", "Close, or leave the whole window"]];
   const list = el("div", { class: "keys" });
   for (const [key, words] of rows) list.append(el("kbd", { text: key }), el("span", { text: words }));
   const dialog = el("dialog", { "aria-label": "Keys" }, el("h2", { text: "Keys" }), list,
@@ -142,4 +155,4 @@ function showKeys() {
 }
 
 setInterval(updateTimes, 1000);
-connect();
+void access.look().finally(connect);

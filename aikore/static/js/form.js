@@ -92,12 +92,15 @@ function openForm(instance) {
   const env = variables(instance?.environment ?? {});
   const args = el("input", { value: instance?.launch_args ?? "", spellcheck: "false", placeholder: "--lowvram", "data-testid": "launch-args" });
   const hostname = el("input", { value: instance?.hostname ?? "", spellcheck: "false", placeholder: "comfy.example.lan" });
+  const networks = el("textarea", { rows: "2", spellcheck: "false", placeholder: "192.168.1.0/24", "data-testid": "open-networks" });
+  networks.value = (instance?.open_networks ?? []).join("\n");
   const auto = el("input", { type: "checkbox", checked: instance?.autostart ?? false });
   const again = el("input", { type: "checkbox", checked: instance?.restart_policy === "on-failure" });
   const problem = el("p", { class: "problem", role: "alert", "data-testid": "problem" });
   const start = el("input", { type: "checkbox", checked: true, "data-testid": "start-now" });
   const more = el("details", { open: Boolean(instance) }, el("summary", { text: "More settings" }), gpus.node, env.node,
     field("Launch arguments", args), field("Host name", hostname, "Besides its path, the instance then answers under this name."),
+    field("Networks without login", networks, "Programs that can send no token, e.g. 192.168.1.0/24. Empty: everybody logs in."),
     el("div", { class: "checks" }, el("label", {}, auto, "Start with AiKore"), el("label", {}, again, "Start again after a failure")));
   const save = el("button", { class: "primary", type: "submit", text: instance ? "Save" : "Create", "data-testid": "save" });
   const form = el("form", { method: "dialog", novalidate: true },
@@ -119,7 +122,7 @@ function openForm(instance) {
     problem.replaceChildren();
     try {
       const wanted = { name: name.value, base_blueprint: blueprint() ?? "", gpu_ids: gpus.read(), environment: env.read(), launch_args: args.value,
-        hostname: hostname.value, autostart: auto.checked, restart_policy: again.checked ? "on-failure" : "never" };
+        hostname: hostname.value, open_networks: networks.value.split(/[\s,;]+/).filter(Boolean), autostart: auto.checked, restart_policy: again.checked ? "on-failure" : "never" };
       if (!wanted.base_blueprint) throw new Problem(422, "invalid", "Choose a blueprint first.");
       const { data } = instance ? await call("PATCH", `/api/instances/${instance.id}`, { ...touched(instance, wanted), ...extra }) : await call("POST", "/api/instances", wanted);
       dialog.close();

@@ -1,7 +1,7 @@
 /** A live log: history, then what comes; bounded in memory, drawn once per frame. */
 
 import { Ansi } from "./ansi.js";
-import { call, socketUrl } from "./api.js";
+import { address, call, socketUrl } from "./api.js";
 import { el } from "./dom.js";
 import { attempt } from "./toasts.js";
 
@@ -24,7 +24,7 @@ export function makeLog(instance) {
   const matches = el("ul", { class: "matches", hidden: true, "data-testid": "matches" });
   const form = el("form", {}, sought);
   const panel = el("div", {}, el("div", { class: "tools-bar" }, form, el("label", {}, follow, " Follow"), el("span", { class: "space" }),
-    el("a", { href: `${base}/download`, download: "", text: "Download" })), matches, output);
+    el("a", { href: address(`${base}/download`), download: "", text: "Download" })), matches, output);
 
   const ansi = new Ansi();
   /** @type {string[]} */

@@ -1,5 +1,6 @@
 /** The launch script. Saving says which version was read; a conflict is shown and resolved by the person. */
 
+import { access } from "./access.js";
 import { call, Problem } from "./api.js";
 import { el } from "./dom.js";
 import { attempt, toast } from "./toasts.js";
@@ -12,6 +13,7 @@ export function makeScript(instance) {
   const path = `/api/instances/${instance.id}/script`;
   const editor = el("textarea", { class: "editor", spellcheck: "false", wrap: "off", "aria-label": `Launch script of ${instance.name}`, "data-testid": "script" });
   const save = el("button", { class: "primary", text: "Save", disabled: true, "data-testid": "script-save" });
+  const note = el("span", { class: "hint", text: "Read only: admins change scripts." });
   const problem = el("p", { class: "problem", role: "alert" });
   const conflict = el("div", { class: "conflict", role: "alert", hidden: true },
     el("span", { text: "Somebody changed this script meanwhile." }),
@@ -51,7 +53,12 @@ export function makeScript(instance) {
       if (!save.disabled) void write(version);
     }
   });
+  const update = () => {
+    save.hidden = editor.readOnly = !access.may("admin");
+    note.hidden = access.may("admin");
+  };
+  update();
   void attempt(load());
-  const panel = el("div", {}, el("div", { class: "tools-bar" }, save, problem), conflict, editor);
-  return { panel, mayClose: () => editor.value === saved || confirm("The script has changes that are not saved. Close it all the same?") };
+  const panel = el("div", {}, el("div", { class: "tools-bar" }, save, note, problem), conflict, editor);
+  return { panel, update, mayClose: () => editor.value === saved || confirm("The script has changes that are not saved. Close it all the same?") };
 }

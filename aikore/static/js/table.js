@@ -1,5 +1,6 @@
 /** The table of instances: one row per instance, kept and patched in place. */
 
+import { access } from "./access.js";
 import { openMenu, send } from "./actions.js";
 import { byId, el, setText } from "./dom.js";
 import { store } from "./store.js";
@@ -55,6 +56,7 @@ function makeRow(id) {
     const action = instance.actions.includes("stop") ? "stop" : "start";
     go.dataset.action = action;
     setText(go, action === "stop" ? "Stop" : "Start");
+    go.hidden = !access.may("operator");
     go.disabled = !instance.actions.includes(action);
     for (const button of [go, view, log, more]) button.setAttribute("aria-description", instance.name);
   };

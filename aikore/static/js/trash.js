@@ -1,5 +1,6 @@
 /** Deleted instances: bring one back, or remove it for good. */
 
+import { access } from "./access.js";
 import { call } from "./api.js";
 import { byId, el } from "./dom.js";
 import { store } from "./store.js";
@@ -38,9 +39,10 @@ function line(entry) {
       remove.textContent = `Remove ${size(entry.size)} for good`;
     }
   });
+  const restore = el("button", { text: "Restore", "data-testid": "restore", onclick: () => void attempt(call("POST", `${path}/restore`)) });
   return el("li", {}, el("span", { class: "grow" }, el("span", { class: "title", text: entry.name }),
     el("span", { class: "sub", text: `${entry.base_blueprint} · ${size(entry.size)} · ${new Date(entry.deleted_at).toLocaleString()}` })),
-  el("button", { text: "Restore", "data-testid": "restore", onclick: () => void attempt(call("POST", `${path}/restore`)) }), remove);
+  ...(access.may("admin") ? [restore, remove] : []));
 }
 
 /** @param {number} bytes */

@@ -15,6 +15,7 @@
  * @property {string} launch_args
  * @property {string} restart_policy
  * @property {string} hostname
+ * @property {string[]} open_networks
  * @property {string} url
  * @property {{path: string, host: string | null, port: string | null, desktop: string | null}} urls
  * @property {string[]} actions
@@ -38,4 +39,11 @@
  * @property {Trashed[]} trash
  * @property {{gpus?: Gpu[], version?: string}} system
  */
+/** @typedef {"viewer" | "operator" | "admin" | "owner"} Role */
+/** @typedef {{name: string, role: Role, via: string}} Me */
+/** @typedef {{id: number, address: string, agent: string, created_at: string, expires_at: string, current: boolean}} Session */
+/** @typedef {{id: number, name: string, hint: string, scope: string, instance: number | null, owner: string | null, created_at: string, expires_at: string | null, last_used_at: string | null}} Token */
+/** @typedef {{id: number, name: string, role: Role, created_at: string, sessions: number}} Person */
+/** @typedef {{id: number, role: Role, created_by: string, created_at: string, expires_at: string}} Invite */
+/** @typedef {{id: number, time: string, who: string, via: string, address: string, action: string, target: string, status: number, detail: string}} AuditEntry */
 export {};

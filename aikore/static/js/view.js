@@ -1,5 +1,7 @@
 /** An instance's own page, embedded. The gateway page in the frame tells what goes on while it is not up. */
 
+import { access } from "./access.js";
+import { BASE } from "./api.js";
 import { el } from "./dom.js";
 
 /** @import {Instance} from "./types.js" */
@@ -20,8 +22,14 @@ export function makeView(instance) {
 /** @param {Instance} instance */
 function others(instance) {
   /** @type {[string, string | null][]} */
-  const ways = [["By port", instance.urls.port], ["By host", instance.urls.host]];
+  const ways = [["By port", instance.urls.port], ["By host", byHost(instance.urls.host)]];
   return ways.filter(([, url]) => url).map(([text, url]) => el("a", { href: url, target: "_blank", rel: "noopener", text }));
+}
+
+/** Another host gets no cookie of this one: the hand-over brings the browser there with one.
+ * @param {string | null} url */
+function byHost(url) {
+  return url && access.on ? `${BASE}.aikore/handover?to=${url}` : url;
 }
 
 function wholeWindow() {

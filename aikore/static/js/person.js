@@ -1,0 +1,40 @@
+/** The menu of who is logged in. */
+
+import { access, toLogin } from "./access.js";
+import { call } from "./api.js";
+import { openAudit } from "./audit.js";
+import { byId, setText } from "./dom.js";
+import { popMenu } from "./menu.js";
+import { openPassword } from "./password.js";
+import { openPeople } from "./people.js";
+import { openSessions } from "./sessions.js";
+import { attempt } from "./toasts.js";
+import { openTokens } from "./tokens.js";
+
+/** @import {Item} from "./menu.js" */
+
+const button = byId("person");
+
+export function showPerson() {
+  button.hidden = !access.on;
+  setText(button, access.me?.name ?? "");
+}
+
+button.addEventListener("click", () => {
+  if (access.me) popMenu(button, items(), `${access.me.name} · ${access.me.role}`);
+});
+
+/** @returns {Item[]} */
+function items() {
+  const loggedIn = access.me?.via === "session"; // else something before AiKore did that
+  return [
+    .../** @type {Item[]} */ (loggedIn ? [["password", "Change password…", openPassword], ["sessions", "Sessions…", openSessions]] : []),
+    ["tokens", "API tokens…", openTokens],
+    .../** @type {Item[]} */ (access.may("admin") ? [["people", "People…", openPeople], ["audit", "Audit log…", openAudit]] : []),
+    .../** @type {Item[]} */ (loggedIn ? [["logout", "Log out", () => void logOut()]] : []),
+  ];
+}
+
+async function logOut() {
+  if (await attempt(call("POST", "/api/auth/logout"))) toLogin();
+}
