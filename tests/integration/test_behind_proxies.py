@@ -139,7 +139,7 @@ def test_under_a_sub_path_behind_another_proxy_everything_is_found(
     cookie = answer.headers["set-cookie"]
     assert "Path=/aikore" in cookie and "secure" in cookie.lower()
     headers = {"Cookie": cookie.split(";")[0]}
-    visitor.headers |= headers
+    visitor.headers.update(headers)
     page = visitor.get("/aikore/")
     assert page.status_code == 200 and 'src="static/' in page.text, "the page asks for its files below itself"
     assert visitor.get("/aikore/static/js/app.js").status_code == 200
