@@ -141,13 +141,15 @@ def graph_file(folder: Path) -> Path:
         {"id": 2, "type": "SaveImage", "pos": [460, 130], "size": [320, 320], "inputs": [{**image, "link": 1}]},
         {"id": 3, "type": "LoadImage", "pos": [100, 330], "size": [300, 320], "outputs": [image]},
     ]
+    for order, node in enumerate(nodes):
+        node |= {"order": order, "mode": 0, "flags": {}, "properties": {}}
     nodes[0]["widgets_values"] = [512, 512, 1, secrets.randbelow(2**24)]
     nodes[2]["widgets_values"] = [SMALL, "image"]
     nodes[1]["inputs"][0]["name"] = "images"
     nodes[1]["widgets_values"] = ["Bär"]
     links = [[1, 1, 0, 2, 0, "IMAGE"]]
     graph = {"last_node_id": 3, "last_link_id": 1, "nodes": nodes, "links": links, "groups": [], "version": 0.4}
-    file = folder / "two nodes.json"
+    file = folder / "a graph.json"
     file.write_text(json.dumps(graph))
     return file
 
