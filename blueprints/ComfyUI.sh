@@ -25,8 +25,11 @@ repo="${COMFYUI_REPO:-https://github.com/Comfy-Org/ComfyUI.git}"
 app="$INSTANCE_CONF_DIR/ComfyUI"
 kind=$(gpu_kind)
 
+# One index per kind: its torch, torchvision and torchaudio fit together. Those of PyPI need not: torchaudio refuses a
+# torch made for another CUDA, and newer ComfyUI does not start without it.
 torch_index() {
     case $kind in
+    nvidia) printf 'https://download.pytorch.org/whl/cu130' ;;
     cpu) printf 'https://download.pytorch.org/whl/cpu' ;;
     amd) printf 'https://download.pytorch.org/whl/rocm6.4' ;;
     esac

@@ -1,7 +1,6 @@
 """ComfyUI's protocol through every door: under its path, at /comfyui/, and for clients that know only host and port.
 
-Runs on a stand-in that speaks the protocol. With AIKORE_TEST_COMFYUI_REPO (a git copy of ComfyUI) it runs on the
-real one, made from the stock blueprint; AIKORE_TEST_COMFYUI_ENV may name a Python environment to reuse.
+Runs on a stand-in that speaks the protocol, or on the real one: see tests/helpers/comfyui.py.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from urllib.parse import quote
 import pytest
 from websockets.sync.client import connect
 
+from tests.helpers.comfyui import REPO, make_comfyui
 from tests.helpers.server import AiKoreServer, free_ports
 
 FAKE = Path(__file__).parent.parent / "apps" / "fake_comfyui.py"
-REAL_REPO = os.environ.get("AIKORE_TEST_COMFYUI_REPO")
 GRAPH = {
     "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 255}},
     "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "aikore"}},
@@ -32,7 +31,7 @@ def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AiKoreServer]:
     server = AiKoreServer(tmp_path_factory.mktemp("comfy") / "home", app_ports=f"{free_ports(1)[0]}")
     try:
         server.start()
-        _make_real(server) if REAL_REPO else _make_stand_in(server)
+        make_comfyui(server) if REPO else _make_stand_in(server)
         server.post("comfy", "start")
         server.wait_status("comfy", "started", seconds=300)
         server.http.post("/api/instances/comfy/activate").raise_for_status()
@@ -45,13 +44,6 @@ def _make_stand_in(server: AiKoreServer) -> None:
     script = f'exec "{sys.executable}" "{FAKE}" --port "$WEBUI_PORT"'
     server.blueprint("stand-in", script, provides=["comfyui"], ready={"path": "/system_stats"}, stop_signal="SIGINT")
     server.create("Comfy", "stand-in")
-
-
-def _make_real(server: AiKoreServer) -> None:
-    choices = {"COMFYUI_REPO": REAL_REPO, "TORCH_SPEC": "torch torchvision", "TORCH_INDEX_URL": ""}
-    server.create("Comfy", "ComfyUI", environment={**choices, "COMFYUI_REF": "master"}, gpu_ids=[])
-    if env := os.environ.get("AIKORE_TEST_COMFYUI_ENV"):
-        (server.home / "instances" / "comfy" / "env").symlink_to(env)
 
 
 DOORS: dict[str, Callable[[AiKoreServer], str]] = {
