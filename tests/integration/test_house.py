@@ -123,6 +123,21 @@ def test_a_keeper_killed_under_the_manager_reads_error(aikore: AiKoreServer) -> 
     aikore.wait_status("t", "started")
 
 
+def test_a_deletion_that_a_kill_interrupted_is_completed(aikore: AiKoreServer) -> None:
+    aikore.blueprint("ticker", "sleep 1000", ready="process")
+    aikore.create("t", "ticker")
+    with sqlite3.connect(aikore.home / "aikore.db") as database:
+        (row,) = database.execute("SELECT * FROM instances").fetchall()
+    assert aikore.http.delete("/api/instances/t").status_code == 204
+    aikore.kill()
+    with sqlite3.connect(aikore.home / "aikore.db") as database:  # killed between the move and the row's removal
+        database.execute(f"INSERT INTO instances VALUES ({', '.join('?' * len(row))})", row)
+    aikore.start()
+    assert aikore.http.get("/api/instances").json() == []
+    (entry,) = aikore.http.get("/api/trash").json()
+    assert aikore.http.post(f"/api/trash/{entry['id']}/restore").json()["slug"] == "t"
+
+
 def kill_rounds(aikore: AiKoreServer, rounds: int, instances: int) -> None:
     """Kill the manager at random moments of a busy life and compare what it says with what is."""
     dice = random.Random(rounds)
