@@ -93,10 +93,11 @@ def test_autostart_follows_a_start_of_the_house_but_not_of_the_manager(aikore: A
     aikore.create("manual", "ticker")
     aikore.kill()
     aikore.start()
+    wait_until(lambda: aikore.log().count("is ready") == 2)  # what starts by itself is asked to before that
     assert aikore.get("auto")["status"] == "stopped"
     aikore.stop()
     aikore.start()
-    aikore.wait_status("auto", "started")
+    assert aikore.wait_status("auto", "started")["run"] == 1
     assert aikore.get("manual")["status"] == "stopped"
 
 

@@ -287,6 +287,15 @@ def test_delete_moves_to_the_trash_and_restore_brings_everything_back(aikore: Ai
     assert aikore.http.get("/api/trash").json() == []
 
 
+def test_restore_gives_a_renamed_instance_its_old_address(aikore: AiKoreServer) -> None:
+    aikore.create("Old", "ticker")
+    aikore.http.patch("/api/instances/old", json={"name": "New"})
+    aikore.http.delete("/api/instances/old")
+    (entry,) = aikore.http.get("/api/trash").json()
+    back = aikore.http.post(f"/api/trash/{entry['id']}/restore").json()
+    assert (back["name"], back["slug"]) == ("New", "old")
+
+
 def test_restore_finds_another_place_when_the_old_one_is_taken(aikore: AiKoreServer) -> None:
     aikore.create("x", "ticker")
     aikore.http.delete("/api/instances/x")
