@@ -93,10 +93,11 @@ def test_autostart_follows_a_start_of_the_house_but_not_of_the_manager(aikore: A
     aikore.create("manual", "ticker")
     aikore.kill()
     aikore.start()
+    wait_until(lambda: aikore.log().count("is ready") == 2)  # what starts by itself is asked to before that
     assert aikore.get("auto")["status"] == "stopped"
     aikore.stop()
     aikore.start()
-    aikore.wait_status("auto", "started")
+    assert aikore.wait_status("auto", "started")["run"] == 1
     assert aikore.get("manual")["status"] == "stopped"
 
 
@@ -121,6 +122,21 @@ def test_a_keeper_killed_under_the_manager_reads_error(aikore: AiKoreServer) -> 
     assert "keeper was killed" in aikore.wait_status("t", "error")["status_detail"]
     aikore.post("t", "start")
     aikore.wait_status("t", "started")
+
+
+def test_a_deletion_that_a_kill_interrupted_is_completed(aikore: AiKoreServer) -> None:
+    aikore.blueprint("ticker", "sleep 1000", ready="process")
+    aikore.create("t", "ticker")
+    with sqlite3.connect(aikore.home / "aikore.db") as database:
+        (row,) = database.execute("SELECT * FROM instances").fetchall()
+    assert aikore.http.delete("/api/instances/t").status_code == 204
+    aikore.kill()
+    with sqlite3.connect(aikore.home / "aikore.db") as database:  # killed between the move and the row's removal
+        database.execute(f"INSERT INTO instances VALUES ({', '.join('?' * len(row))})", row)
+    aikore.start()
+    assert aikore.http.get("/api/instances").json() == []
+    (entry,) = aikore.http.get("/api/trash").json()
+    assert aikore.http.post(f"/api/trash/{entry['id']}/restore").json()["slug"] == "t"
 
 
 def kill_rounds(aikore: AiKoreServer, rounds: int, instances: int) -> None:

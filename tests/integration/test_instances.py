@@ -6,10 +6,12 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from aikore.proxy import program
 from tests.helpers.server import HTTP_APP, AiKoreServer, processes_of, wait_until
 
 READY_PROCESS = {"kind": "process"}
@@ -157,6 +159,52 @@ def test_the_same_name_twice_is_refused(aikore: AiKoreServer) -> None:
     assert (answer.status_code, problem(answer)) == (409, "name_taken")
 
 
+def test_a_host_name_belongs_to_one_instance_and_never_to_aikore(aikore: AiKoreServer) -> None:
+    aikore.create("one", "ticker", hostname="one.example.lan")
+    aikore.create("two", "ticker")
+    for hostname in ("one.example.lan", "ONE.example.lan.", "localhost"):
+        made = aikore.http.post("/api/instances", json={"name": "n", "base_blueprint": "web", "hostname": hostname})
+        changed = aikore.http.patch("/api/instances/two", json={"hostname": hostname})
+        assert (problem(made), problem(changed)) == ("name_taken", "name_taken")
+    assert aikore.http.patch("/api/instances/one", json={"hostname": "one.example.lan"}).status_code == 200
+
+
+def test_the_active_slot_has_one_holder(aikore: AiKoreServer) -> None:
+    aikore.blueprint("comfy", "sleep 1000", ready="process", provides=["comfyui"])
+    for name in ("a", "b"):
+        aikore.create(name, "comfy")
+    aikore.create("t", "ticker")
+    for name in ("a", "b", "b", "a"):
+        assert aikore.http.post(f"/api/instances/{name}/activate").json()["is_comfyui_active_slot"] is True
+        holders = [one["slug"] for one in aikore.http.get("/api/instances").json() if one["is_comfyui_active_slot"]]
+        assert holders == [name]
+    assert problem(aikore.http.post("/api/instances/t/activate")) == "conflict"
+
+
+def test_what_nginx_refuses_is_undone(aikore_factory: Callable[..., AiKoreServer], tmp_path: Path) -> None:
+    refuse, wrapper = tmp_path / "refuse", tmp_path / "nginx"
+    complaint = "echo '[emerg] not today' >&2; exit 1"
+    test = f"[ ! -e {refuse} ] || case \"$*\" in *' -t '*) {complaint} ;; esac"
+    wrapper.write_text(f'#!/bin/sh\n{test}\nexec {program.find("")} "$@"\n')
+    wrapper.chmod(0o755)
+    server = aikore_factory(nginx_path=wrapper).start()
+    server.blueprint("web", HTTP_APP)
+    before = server.create("one", "web", hostname="one.example.lan")
+    refuse.touch()
+    made = server.http.post("/api/instances", json={"name": "two", "base_blueprint": "web"})
+    changed = server.http.patch("/api/instances/one", json={"hostname": "other.example.lan", "name": "Other"})
+    for answer in (made, changed):
+        assert (answer.status_code, problem(answer)) == (503, "proxy_failed")
+        assert "not today" in answer.json()["detail"]
+    refuse.unlink()
+    (one,) = server.http.get("/api/instances").json()
+    assert one | {"updated_at": ""} == before | {"updated_at": ""}
+    assert [path.name for folder in ("instances", "outputs") for path in (server.home / folder).iterdir()] == [
+        "one"
+    ] * 2
+    server.create("two", "web")
+
+
 def test_the_script_gets_its_environment(aikore: AiKoreServer) -> None:
     aikore.blueprint("env", "env -0 | tr '\\0' '\\n' > seen; exec sleep 1000", ready="process")
     made = aikore.create("E n v", "env", environment={"MINE": "a 'b' $(c)"}, launch_args="--x 'y z'", gpu_ids=[])
@@ -239,6 +287,15 @@ def test_delete_moves_to_the_trash_and_restore_brings_everything_back(aikore: Ai
     assert aikore.http.get("/api/trash").json() == []
 
 
+def test_restore_gives_a_renamed_instance_its_old_address(aikore: AiKoreServer) -> None:
+    aikore.create("Old", "ticker")
+    aikore.http.patch("/api/instances/old", json={"name": "New"})
+    aikore.http.delete("/api/instances/old")
+    (entry,) = aikore.http.get("/api/trash").json()
+    back = aikore.http.post(f"/api/trash/{entry['id']}/restore").json()
+    assert (back["name"], back["slug"]) == ("New", "old")
+
+
 def test_restore_finds_another_place_when_the_old_one_is_taken(aikore: AiKoreServer) -> None:
     aikore.create("x", "ticker")
     aikore.http.delete("/api/instances/x")
@@ -268,6 +325,21 @@ def test_deleting_never_follows_a_link(aikore: AiKoreServer, tmp_path: Path) -> 
     (aikore.home / "instances/t/models").symlink_to(model.parent)
     assert aikore.http.delete("/api/instances/t?permanent=true").status_code == 204
     assert model.read_bytes() == b"precious"
+
+
+def test_a_launch_script_that_leads_out_of_its_folder_is_neither_read_nor_written(
+    aikore: AiKoreServer, tmp_path: Path
+) -> None:
+    outside = tmp_path / "secret"
+    outside.write_text("secret")
+    aikore.create("t", "ticker")
+    (aikore.home / "instances/t/launch.sh").unlink()
+    (aikore.home / "instances/t/launch.sh").symlink_to(outside)
+    read = aikore.http.get("/api/instances/t/script")
+    assert (read.status_code, problem(read)) == (422, "invalid_path")
+    written = aikore.http.put("/api/instances/t/script", json={"content": "x"}, headers={"If-Match": "*"})
+    assert written.status_code == 422
+    assert outside.read_text() == "secret"
 
 
 def test_copy_clones_choices_and_files_but_not_the_environment(aikore: AiKoreServer) -> None:

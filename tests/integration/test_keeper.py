@@ -179,6 +179,13 @@ async def test_an_exit_nobody_watched_is_known_afterwards(bench: Bench) -> None:
     assert (found.ended, found.exit.code) == (True, 9)
 
 
+def test_a_process_number_that_was_given_anew_is_somebody_else() -> None:
+    start = processes.process_start(os.getpid())
+    assert start is not None
+    assert processes.alive(os.getpid(), start)
+    assert not processes.alive(os.getpid(), start - 1)
+
+
 async def test_a_second_run_of_one_folder_is_refused(bench: Bench) -> None:
     await bench.run("sleep 1000")
     with pytest.raises(ConflictError):

@@ -274,11 +274,14 @@ def test_logs_follow_goes_on_live_and_ends_with_the_pipe(house: House) -> None:
             output = process.stdout
             reader = threading.Thread(target=lambda: lines.extend(iter(output.readline, b"")))
             reader.start()
-            wait_until(lambda: len(lines) == 3, 20, "the history is shown")
-            log.write(numbered(10, 12))
-            wait_until(lambda: len(lines) == 5, 20, "the live lines are shown")
-            process.send_signal(2)
-            assert process.wait(20) == 130
+            try:
+                wait_until(lambda: len(lines) == 3, 20, "the history is shown")
+                log.write(numbered(10, 12))
+                wait_until(lambda: len(lines) == 5, 20, "the live lines are shown")
+                process.send_signal(2)
+                assert process.wait(20) == 130
+            finally:
+                process.kill()
             reader.join()
     assert numbers(b"".join(lines).decode()) == [7, 8, 9, 10, 11]
 

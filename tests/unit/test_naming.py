@@ -71,6 +71,12 @@ def test_paths_never_leave_their_folder(tmp_path: Path, part: str) -> None:
         contained(tmp_path, part)
 
 
+def test_a_path_inside_is_given_with_its_links_followed(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    assert contained(tmp_path, "link", "x") == tmp_path.resolve() / "a" / "x"
+
+
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").symlink_to("/etc")
     with pytest.raises(InvalidPathError):
