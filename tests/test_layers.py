@@ -13,7 +13,7 @@ import aikore
 PACKAGE = Path(aikore.__file__).parent
 
 FLOORS: dict[int, set[str]] = {
-    1: {"config", "database", "errors", "events", "problems"},
+    1: {"config", "database", "errors", "events", "problems", "procfs"},
     2: {"auth", "client", "launch", "monitor", "naming", "proxy"},
     3: {"apidocs", "blueprints", "live"},
     4: {"instances"},

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from aikore import procfs
 from aikore.database.times import utcnow
 from aikore.errors import AiKoreError, NotFoundError, NotStoppedError, PortInUseError
 from aikore.instances import lifecycle
@@ -17,7 +18,6 @@ from aikore.instances.files import last_line
 from aikore.instances.lifecycle import Input, State, Status, step
 from aikore.instances.probe import Answer, Target, look, stranger
 from aikore.instances.rows import InstanceRow
-from aikore.launch import processes
 from aikore.launch.keeper import machine_session
 from aikore.launch.protocol import Handle, Launcher, RunRecord, RunSpec
 from aikore.launch.stages import StageWatcher, read_stage
@@ -162,7 +162,7 @@ class Actor:
         self._retired = True
 
     async def _check_port(self) -> None:
-        user = await asyncio.to_thread(processes.describe_listener, self.row.port)
+        user = await asyncio.to_thread(procfs.describe_listener, self.row.port)
         if user:
             raise PortInUseError(
                 f"Port {self.row.port} is used by {user}. End that program, or create the instance anew "

@@ -101,12 +101,13 @@ class Manager:
         self._trash = await asyncio.to_thread(self._read_trash)
 
     async def _finish_interrupted(self, rows: list[InstanceRow]) -> list[InstanceRow]:
-        """Complete deletions that a killed manager left between the move and the row's removal."""
+        """Complete deletions, and undo restorations, that a killed manager left between its row and its folder."""
         missing = [row for row in rows if not self.files.folder(row.slug).exists()]
         if not missing:
             return rows
         trashed = await asyncio.to_thread(self.files.trashed_ids)
-        gone = {row.id for row in missing if row.id in trashed}
+        restoring = await self._database.run(_restoring_ids)
+        gone = {row.id for row in missing if row.id in trashed or row.id in restoring}
         await self._database.run(lambda s: _delete_rows(s, gone))
         for row in missing:
             if row.id not in gone:
@@ -451,7 +452,7 @@ class Manager:
             taken = {actor.row.slug for actor in self._actors.values()}
             if naming.SLUG.fullmatch(old_slug) and old_slug not in taken and not self.files.slug_in_use(old_slug):
                 row.slug = old_slug
-            chosen = {field: card[field] for field in CHOICES}
+            chosen = {field: card[field] for field in CHOICES if field in card}
             wanted = InstanceCreate.model_validate({"name": row.name, "base_blueprint": row.base_blueprint, **chosen})
             _choose(row, wanted)
             row.script_origin = str(card.get("script_origin", ""))
@@ -465,12 +466,13 @@ class Manager:
         return actor
 
     async def _settle_restored(self, row: InstanceRow, entry_id: str) -> Actor:
-        await self._database.run(lambda s: s.add(row))
+        await self._database.run(lambda s: _add_restoring(s, row))
         try:
             await asyncio.to_thread(self.files.restore, entry_id, row.slug)
         except BaseException:
             await self._database.run(lambda s: _delete_rows(s, {row.id}))
             raise
+        await self._database.run(lambda s: s.execute(delete(HouseRow).where(HouseRow.key == _restoring(row.id))))
         self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
         actor = self._actors[row.id] = Actor(row, self)
         actor.begin()
@@ -646,8 +648,25 @@ class Manager:
         await self._proxy.apply(self.routes())
 
 
+def _restoring(number: int) -> str:
+    """Return the house's note that an instance is on its way back from the trash."""
+    return f"restoring {number}"
+
+
+def _add_restoring(session: Session, row: InstanceRow) -> None:
+    session.add(row)
+    session.flush()
+    session.add(HouseRow(key=_restoring(row.id), value=""))
+
+
+def _restoring_ids(session: Session) -> set[int]:
+    keys = session.scalars(select(HouseRow.key).where(HouseRow.key.startswith("restoring ")))
+    return {int(key.rpartition(" ")[2]) for key in keys}
+
+
 def _delete_rows(session: Session, ids: set[int]) -> None:
     session.execute(delete(InstanceRow).where(InstanceRow.id.in_(ids)))
+    session.execute(delete(HouseRow).where(HouseRow.key.in_([_restoring(number) for number in ids])))
 
 
 def _choose(row: InstanceRow, source: InstanceCreate | InstanceRow) -> None:

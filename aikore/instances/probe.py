@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 import h11
 
-from aikore.launch import processes
+from aikore import procfs
 from aikore.launch.protocol import Handle
 
 
@@ -65,7 +65,7 @@ async def stranger(handle: Handle, port: int) -> str | None:
 
 
 def _stranger(handle: Handle, port: int) -> str | None:
-    inodes = processes.listeners(port)
-    if not inodes or processes.holds_socket(handle.pids(), inodes):
+    inodes = procfs.listeners(port)
+    if not inodes or procfs.holds_socket(handle.pids(), inodes):
         return None
-    return processes.describe_listener(port)
+    return procfs.describe_listener(port)

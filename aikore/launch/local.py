@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from aikore import procfs
 from aikore.errors import ConflictError, StorageError
 from aikore.launch import keeper, processes
 from aikore.launch.protocol import RunExit, RunRecord, RunSpec
@@ -94,7 +95,7 @@ class LocalHandle:
         self._signal(signal.SIGQUIT)
 
     def pids(self) -> set[int]:
-        return processes.descendants(self._record.keeper_pid)
+        return keeper.descendants(self._record.keeper_pid)
 
     def close(self) -> None:
         """Let go of the keeper without ending it (the manager is being replaced)."""
@@ -237,7 +238,7 @@ class LocalLauncher:
                 os.close(lock)
                 return None
             record = read_record(folder)
-            if record and record.pid and not record.ended and processes.alive(record.keeper_pid, record.keeper_start):
+            if record and record.pid and not record.ended and procfs.alive(record.keeper_pid, record.keeper_start):
                 with suppress(ProcessLookupError):
                     return LocalHandle(folder, record, os.pidfd_open(record.keeper_pid))
             await asyncio.sleep(0.005)  # a keeper that is just starting or just ending

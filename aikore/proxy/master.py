@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from aikore import procfs
 from aikore.errors import ProxyError
 from aikore.proxy import processes
 
@@ -44,7 +45,7 @@ class Master:
                 start_new_session=True,
             )
         child.returncode = 0  # reaped by `processes.reap`, also after the manager has replaced itself
-        start = processes.start_time(child.pid)
+        start = procfs.start_time(child.pid)
         temporary = self._record_path.with_suffix(".new")
         temporary.write_text(json.dumps({"pid": child.pid, "start": start, "boot": _boot_id()}))
         temporary.replace(self._record_path)
@@ -58,7 +59,7 @@ class Master:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
             deadline = time.monotonic() + END_SECONDS
-            while processes.start_time(pid) is not None and time.monotonic() < deadline:
+            while procfs.start_time(pid) is not None and time.monotonic() < deadline:
                 time.sleep(0.01)
             processes.reap(pid)
         self.end_leftovers()
@@ -107,12 +108,12 @@ class Master:
     def _find_own(self) -> int | None:
         record = self._record()
         pid, start = record.get("pid"), record.get("start")
-        return pid if pid and start and processes.start_time(pid) == start else None
+        return pid if pid and start and procfs.start_time(pid) == start else None
 
     def _find_external(self) -> int | None:
         with suppress(OSError, ValueError):
             pid = int((self._folder / "nginx.pid").read_text())
-            if processes.title(pid).startswith("nginx: master process"):
+            if procfs.title(pid).startswith("nginx: master process"):
                 return pid
         return None
 

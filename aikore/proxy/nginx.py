@@ -22,6 +22,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from aikore import procfs
 from aikore.config import NginxMode, Settings, private_folder, static_dir
 from aikore.errors import ProxyError
 from aikore.proxy import processes, program
@@ -217,7 +218,7 @@ class NginxProxy:
 
     def _refuse_taken_port(self) -> None:
         port = self._settings.port
-        if holder := processes.listener(port):
+        if holder := procfs.describe_listener(port):
             raise ProxyError(
                 f"Port {port} is used by {holder}. End that program, or choose another port with AIKORE_PORT."
             )
@@ -235,7 +236,7 @@ class NginxProxy:
         while time.monotonic() < deadline:
             if await self._answered() == generation and not self._still_accepting(pid, older):
                 return
-            if processes.start_time(pid) is None:
+            if procfs.start_time(pid) is None:
                 raise ProxyError(f"NGINX ended: {program.first_line(self._log_since(log_size))}")
             if "still could not bind" in (complaints := self._log_since(log_size)):
                 raise ProxyError(f"NGINX could not take the change: {program.first_line(complaints)}")

@@ -250,3 +250,27 @@ def test_an_unwritable_home_is_a_clear_message(aikore_factory: Factory) -> None:
     server = aikore_factory("file")
     server.home.write_text("in the way")
     assert "cannot be written" in refusal(server)
+
+
+def test_a_restoration_that_a_kill_interrupted_leaves_the_instance_in_the_trash(aikore: AiKoreServer) -> None:
+    aikore.blueprint("web", HTTP_APP)
+    aikore.create("kept", "web")
+    aikore.http.delete("/api/instances/kept").raise_for_status()
+    aikore.stop()
+    with sqlite3.connect(aikore.home / "aikore.db") as database:  # what is written before the folder moves
+        database.execute(
+            "INSERT INTO instances (name, name_key, slug, base_blueprint, autostart, persistent_mode, "
+            "is_comfyui_active_slot, status, port, environment, launch_args, restart_policy, hostname, open_networks, "
+            "script_origin, rebuild_pending, last_run, created_at, updated_at) VALUES "
+            "('kept', 'kept', 'kept', 'web', 0, 0, 0, 'stopped', 1, '{}', '', 'never', '', '[]', '', 0, 0, "
+            "'2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+        )
+        database.execute("INSERT INTO house (key, value) SELECT 'restoring ' || id, '' FROM instances")
+    aikore.start()
+    assert aikore.http.get("/api/instances").json() == []
+    (entry,) = aikore.http.get("/api/trash").json()
+    restored = aikore.http.post(f"/api/trash/{entry['id']}/restore").raise_for_status().json()
+    assert restored["slug"] == "kept"
+    aikore.kill()
+    aikore.start()
+    assert aikore.get("kept")["status"] == "stopped", "a finished restoration is not undone"

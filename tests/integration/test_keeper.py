@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from aikore import procfs
 from aikore.errors import ConflictError, StorageError
 from aikore.launch import processes
 from aikore.launch.local import LocalHandle, LocalLauncher
@@ -173,17 +174,17 @@ async def test_a_living_run_is_adopted_and_its_exit_known(bench: Bench) -> None:
 async def test_an_exit_nobody_watched_is_known_afterwards(bench: Bench) -> None:
     first = await bench.run("exit 9")
     first.close()
-    await bench.wait_for(lambda: not processes.alive(first.record.keeper_pid, first.record.keeper_start))
+    await bench.wait_for(lambda: not procfs.alive(first.record.keeper_pid, first.record.keeper_start))
     found = await LocalLauncher().adopt(bench.folder)
     assert isinstance(found, RunRecord)
     assert (found.ended, found.exit.code) == (True, 9)
 
 
 def test_a_process_number_that_was_given_anew_is_somebody_else() -> None:
-    start = processes.process_start(os.getpid())
+    start = procfs.start_time(os.getpid())
     assert start is not None
-    assert processes.alive(os.getpid(), start)
-    assert not processes.alive(os.getpid(), start - 1)
+    assert procfs.alive(os.getpid(), start)
+    assert not procfs.alive(os.getpid(), start - 1)
 
 
 async def test_a_second_run_of_one_folder_is_refused(bench: Bench) -> None:

@@ -14,6 +14,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
+from aikore import procfs
 from aikore.errors import NginxMissingError, ProxyError
 from aikore.proxy import nginx, processes
 from aikore.proxy.nginx import NginxProxy
@@ -29,7 +30,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     await door.open()
     yield door
     await door.close()
-    assert not processes.listener(door.port)
+    assert not procfs.describe_listener(door.port)
 
 
 # Path routes ------------------------------------------------------------------------------------------------------

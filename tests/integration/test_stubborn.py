@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from aikore import procfs
 from aikore.launch import processes
 from tests.helpers.server import HTTP_APP, AiKoreServer, wait_until
 
@@ -47,8 +48,8 @@ def number_in(path: Path) -> int:
 
 
 def alive(pid: int) -> bool:
-    start = processes.process_start(pid)
-    return start is not None and processes.alive(pid, start)
+    start = procfs.start_time(pid)
+    return start is not None and procfs.alive(pid, start)
 
 
 def stopped_for_good(house: AiKoreServer, *detached: int) -> None:

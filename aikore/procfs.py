@@ -1,0 +1,106 @@
+"""Reads /proc: when a process started, what it is called, who listens on a port. Changes nothing.
+
+The keeper reads for itself (``launch/keeper.py`` stands alone, so that it stays small).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+LISTEN = "0A"
+"""State of a listening socket in /proc/net/tcp (include/net/tcp_states.h)."""
+
+GONE = (b"Z", b"X")
+"""States of a process that has ended and only waits to be collected (proc(5))."""
+
+
+def pids() -> Iterator[int]:
+    """Yield every process there is."""
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def stat(pid: int) -> list[bytes]:
+    """Return the fields of /proc/PID/stat from the state on (proc(5), field 3); empty when it is gone or ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rsplit(b")", 1)[1].split()
+    except (OSError, IndexError):
+        return []
+    return [] if fields[0] in GONE else fields
+
+
+def start_time(pid: int) -> int | None:
+    """Return when a process started (clock ticks since boot); None when it is gone or ended."""
+    fields = stat(pid)
+    return int(fields[19]) if fields else None
+
+
+def alive(pid: int, start: int) -> bool:
+    """Say whether ``pid`` is still the process that started at ``start``."""
+    return start_time(pid) == start
+
+
+def group(pid: int) -> int | None:
+    """Return the process group of a living process."""
+    fields = stat(pid)
+    return int(fields[2]) if fields else None
+
+
+def title(pid: int) -> str:
+    """Return what a process calls itself, "" when it is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    return ""
+
+
+def children(pid: int) -> list[int]:
+    """Return the living children of a process."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:  # gone, or a kernel without CONFIG_PROC_CHILDREN
+        parents = ((one, stat(one)) for one in pids())
+        return [child for child, fields in parents if fields and int(fields[1]) == pid]
+    except OSError:
+        return []
+
+
+def listeners(port: int) -> set[int]:
+    """Return the inodes of sockets that listen on TCP ``port``, in this network namespace."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(OSError), open(table) as rows:
+            next(rows)
+            for row in rows:
+                fields = row.split()
+                if fields[3] == LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                    inodes.add(int(fields[9]))
+    return inodes
+
+
+def holds_socket(processes: set[int], inodes: set[int]) -> bool:
+    """Say whether one of these processes holds one of the sockets."""
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    return any(wanted & _links(pid) for pid in processes)
+
+
+def _links(pid: int) -> set[str]:
+    links = set()
+    with suppress(OSError):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(OSError):
+                links.add(str(Path(f"/proc/{pid}/fd/{fd}").readlink()))
+    return links
+
+
+def describe_listener(port: int) -> str | None:
+    """Name the program that listens on ``port``, "another program" if it is hidden, None if nobody listens."""
+    inodes = listeners(port)
+    if not inodes:
+        return None
+    for pid in pids():
+        if holds_socket({pid}, inodes):
+            with suppress(OSError):
+                return f"{Path(f'/proc/{pid}/comm').read_text().strip()} (process {pid})"
+    return "another program"
