@@ -228,8 +228,22 @@ def test_networks_without_login_are_saved(page: Page, house: AiKoreServer) -> No
     assert house.get("x")["open_networks"] == ["192.168.1.0/24", "10.0.0.1/32"]
 
 
+def test_an_address_of_its_own_is_entered_without_another_login(page: Page, house: AiKoreServer) -> None:
+    house.blueprint("web", HTTP_APP)
+    house.create("x", "web")
+    house.post("x", "start")
+    dashboard = log_in(page, house)
+    dashboard.wait_status("x", "started")
+    dashboard.press("x", "view")
+    with page.expect_popup() as popup:
+        page.get_by_role("link", name="By host").click()
+    expect(popup.value.get_by_text("Directory listing").first).to_be_visible()
+    assert popup.value.url == f"http://x.localhost:{house.port}/"
+
+
 def test_everything_works_below_a_sub_path(page: Page, aikore_factory: Factory) -> None:
-    server = aikore_factory(auth="on", root_path="/ai/kore").start()
+    server = aikore_factory(auth="on", root_path="/ai/kore")
+    server.launch()
     page.goto(f"{server.url}/ai/kore/.aikore/login?next=/ai/kore/?a#setup={setup_secret(server)}")
     LoginPage(page).enter(PASSWORD)
     page.wait_for_url(f"{server.url}/ai/kore/?a")
