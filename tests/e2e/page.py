@@ -54,3 +54,27 @@ class Dashboard:
     def frame(self, name: str) -> str:
         """Return the selector of the instance's embedded page."""
         return f'iframe[title="{name}"]'
+
+    def person(self, item: str) -> Locator:
+        """Choose something of the person's menu; return the dialog that opens, if one does."""
+        self.page.get_by_test_id("person").click()
+        self.page.locator(f'[data-testid="menu"] [data-action="{item}"]').click()
+        return self.page.get_by_test_id(f"{item}-dialog")
+
+
+class LoginPage:
+    """The login page, wherever somebody was sent to it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.problem = page.get_by_test_id("login-problem")
+        self.name = page.get_by_test_id("login-name")
+        self.password = page.get_by_test_id("login-password")
+        self.send = page.get_by_test_id("login-send")
+
+    def enter(self, password: str, name: str | None = None) -> None:
+        """Fill in what is asked and send it."""
+        if name is not None:
+            self.name.fill(name)
+        self.password.fill(password)
+        self.send.click()
