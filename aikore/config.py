@@ -228,6 +228,11 @@ class Settings(BaseSettings):
         return self.home / "secrets"
 
     @property
+    def cookie_path(self) -> str:
+        """Path of the session cookie: the sub-path, or the whole host where instances have ports of their own."""
+        return "/" if self.app_ports else self.root_path or "/"
+
+    @property
     def local_url(self) -> str:
         """Address of the page on this machine."""
         host = "localhost" if self.host in ("127.0.0.1", "0.0.0.0", "::1", "::") else self.host  # noqa: S104

@@ -123,7 +123,7 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
     app.include_router(auth_api.router(house.gate, Weblinks(settings), manager.instance_id))
     app.include_router(door.router(house.gate, settings, manager.access_of, manager.is_routed_host))
     app.include_router(apidocs.router(app))
-    app.add_middleware(Guard, settings=settings, gate=house.gate, instance_id=manager.instance_id)
+    app.add_middleware(Guard, settings=settings, gate=house.gate, identify=manager.identify)
     return app
 
 

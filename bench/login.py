@@ -1,12 +1,14 @@
 """What the login costs at the door: requests, their 99th percentile, the WebSocket round trip.
 
-Two AiKores run side by side with the same app, one with a login and one without; every figure is the ratio of the two
-in the same run, medians of alternating pairs.
+Two AiKores run side by side, one with a login and one without, each with the same app: a Node server that does next to
+nothing, else a FastAPI one. Every figure is the ratio of the two in the same run, medians of alternating pairs.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -19,11 +21,16 @@ import time
 
 from websockets.sync.client import connect
 
-from bench.door import CONNECTIONS, PAIRS, ROUND_TRIPS, SECONDS
+from bench.door import CONNECTIONS, NODE_APP, PAIRS, ROUND_TRIPS, SECONDS
 from tests.helpers.access import set_up
 from tests.helpers.server import AiKoreServer
 
-APP = f'exec {sys.executable} {Path(__file__).parent / "door.py"} fastapi "$WEBUI_PORT"'
+NODE = shutil.which("node")
+APP = (
+    f'exec {NODE} -e {shlex.quote(NODE_APP)} -- "$WEBUI_PORT"'
+    if NODE
+    else f'exec {sys.executable} {Path(__file__).parent / "door.py"} fastapi "$WEBUI_PORT"'
+)
 ECHO = f'exec {sys.executable} {Path(__file__).parent / "door.py"} echo "$WEBUI_PORT"'
 
 

@@ -20,7 +20,9 @@ from aikore.errors import AccessDeniedError
 ROOM = "/api/instances/"
 """Where a token for one instance is good: at that instance's own routes."""
 
-RESOLVER_KEY = "aikore.instance_id"
+RESOLVER_KEY = "aikore.resolve_instance"
+INSTANCE_KEY = "aikore.instance"
+"""Where id and slug of the instance lie that a request is about."""
 FORBIDDEN = 4403
 """WebSocket close code for a role that is too small."""
 
@@ -32,7 +34,11 @@ class Needs:
         self.role = role
 
     async def __call__(self, connection: HTTPConnection) -> None:
-        """Raise AccessDeniedError (WebSocketException at a socket) for who may not."""
+        """Raise AccessDeniedError (WebSocketException at a socket) for who may not; note whom it is about."""
+        scope = connection.scope
+        if scope["path"].startswith(ROOM):
+            resolve: Callable[[str], tuple[int, str] | None] = scope[RESOLVER_KEY]
+            scope[INSTANCE_KEY] = resolve(str(connection.path_params.get("id", "")))
         refusal = self._refusal(identity_in(connection.scope), connection)
         if refusal is None:
             return
@@ -49,10 +55,8 @@ class Needs:
 
 
 def _is_its_own(identity: Identity, connection: HTTPConnection) -> bool:
-    if not connection.scope["path"].startswith(ROOM):
-        return False
-    resolve: Callable[[str], int | None] = connection.scope[RESOLVER_KEY]
-    return resolve(str(connection.path_params.get("id", ""))) == identity.instance
+    found = connection.scope.get(INSTANCE_KEY)
+    return found is not None and found[0] == identity.instance
 
 
 def _needs(role: Role) -> list[Any]:

@@ -71,7 +71,7 @@ def give_cookie(response: Response, gate: Gate, secret: str, request: Request, p
         gate.cookie_name,
         secret,
         max_age=gate.sessions.seconds,
-        path=path or gate.settings.root_path or "/",
+        path=path or gate.settings.cookie_path,
         httponly=True,
         samesite="lax",
         secure=is_https(request, gate.settings),
@@ -143,7 +143,7 @@ def _add_self(routes: APIRouter, gate: Gate) -> None:
         elif row is not None:
             await gate.sessions.end(row)
         answer = Response(status_code=204)
-        answer.delete_cookie(gate.cookie_name, path=gate.settings.root_path or "/")
+        answer.delete_cookie(gate.cookie_name, path=gate.settings.cookie_path)
         return answer
 
     @routes.put("/password", status_code=204, dependencies=access.VIEWER, responses=problem_responses(404))
@@ -152,7 +152,7 @@ def _add_self(routes: APIRouter, gate: Gate) -> None:
         identity = identity_in(request.scope)
         if identity.via in ("machine", "open"):
             if gate.needs_setup:
-                await gate.make_owner(wanted.name, wanted.new)
+                request.scope[DETAIL_KEY] = (await gate.make_owner(wanted.name, wanted.new)).name
                 return Response(status_code=204)
             user = gate.people.named(wanted.name) if wanted.name else gate.people.owner
             if user is None:
@@ -162,6 +162,7 @@ def _add_self(routes: APIRouter, gate: Gate) -> None:
             if not await matches(wanted.old or "", user.password or None):
                 raise WrongCredentialError("The old password is another one. Try again.")
         await gate.set_password(user, wanted.new, identity.credential)
+        request.scope[DETAIL_KEY] = user.name
         return Response(status_code=204)
 
     @routes.get("/sessions", response_model=list[Session], dependencies=access.VIEWER)
@@ -210,6 +211,10 @@ def _add_tokens(routes: APIRouter, gate: Gate, instance_id: InstanceId) -> None:
         identity = identity_in(request.scope)
         if identity.via == "token":
             raise AccessDeniedError("A token cannot make tokens. Log in.")
+        if identity.via == "header" and identity.user_id is None:
+            raise AccessDeniedError(
+                f"{identity.name} has no account here, and a token needs one. Ask for an invitation."
+            )
         if SCOPES[wanted.scope] > identity.role:
             raise AccessDeniedError(f"{identity.name} has the role {identity.role.word} and cannot give more away.")
         number = instance_id(wanted.instance) if wanted.instance is not None else None

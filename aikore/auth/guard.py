@@ -12,7 +12,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from aikore.auth.access import RESOLVER_KEY
+from aikore.auth.access import INSTANCE_KEY, RESOLVER_KEY
 from aikore.auth.audit import Entry
 from aikore.auth.credentials import Presented
 from aikore.auth.gate import Gate
@@ -46,17 +46,18 @@ PRESENTED_KEY = "aikore.presented"
 DETAIL_KEY = "aikore.audit"
 """Where a route may leave words for the audit log."""
 
-InstanceId = Callable[[str], int]
+IdentifyInstance = Callable[[str], tuple[int, str]]
+"""Returns id and slug of an id or slug; raises NotFoundError."""
 
 
 class Guard:
     """ASGI middleware. Leaves the identity in the scope and notes every change in the audit log."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, gate: Gate, instance_id: InstanceId) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, gate: Gate, identify: IdentifyInstance) -> None:
         self._app = app
         self._settings = settings
         self._gate = gate
-        self._instance_id = instance_id
+        self._identify = identify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -96,9 +97,9 @@ class Guard:
             return None
         return "origin_not_allowed", "A page of another site may not do this. Add its origin to AIKORE_ALLOWED_ORIGINS."
 
-    def _resolve(self, key: str) -> int | None:
+    def _resolve(self, key: str) -> tuple[int, str] | None:
         try:
-            return self._instance_id(key)
+            return self._identify(key)
         except NotFoundError:
             return None
 
@@ -145,8 +146,10 @@ def _what(scope: Scope) -> tuple[str, str]:
     """Return the name of what a request asked for, and of whom."""
     route: Any = scope.get("route")
     parameters = scope.get("path_params", {})
+    instance = scope.get(INSTANCE_KEY)
+    target = instance[1] if instance else " ".join(str(value) for value in parameters.values())
     action = getattr(route, "operation_id", None) or getattr(route, "name", "") or f"{scope['method']} {scope['path']}"
-    return action, " ".join(str(value) for value in parameters.values())
+    return action, target
 
 
 def _stranger(presented: Presented) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from aikore.auth import access
+from aikore.auth.guard import DETAIL_KEY
 from aikore.auth.identity import identity_in
 from aikore.errors import InvalidError
 from aikore.instances import lifecycle
@@ -40,6 +41,12 @@ def _json(request: Request, data: Any, status: int = 200) -> Response:
     return Response(text, status, media_type="application/json")
 
 
+def _made(request: Request, manager: Manager, actor: Actor, status: int = 201) -> Response:
+    """Answer with an instance that is new, and leave its name for the audit log."""
+    request.scope[DETAIL_KEY] = actor.row.slug
+    return _json(request, manager.view(actor), status)
+
+
 def router(manager: Manager) -> APIRouter:
     """Build the routes."""
     routes = APIRouter(tags=["instances"], responses=COMMON)
@@ -67,7 +74,7 @@ def _add_instances(routes: APIRouter, manager: Manager) -> None:
     )
     async def create_instance(request: Request, wanted: InstanceCreate) -> Response:
         """Make an instance from a blueprint."""
-        return _json(request, manager.view(await manager.create(wanted)), 201)
+        return _made(request, manager, await manager.create(wanted))
 
     @routes.get("/api/instances/{id}", response_model=Instance, dependencies=access.VIEWER)
     async def get_instance(request: Request, id: Key) -> Response:  # noqa: A002
@@ -102,7 +109,7 @@ def _add_instances(routes: APIRouter, manager: Manager) -> None:
     )
     async def copy_instance(request: Request, id: Key, wanted: InstanceCopy) -> Response:  # noqa: A002
         """Clone an instance's choices and files."""
-        return _json(request, manager.view(await manager.copy(manager.actor(id), wanted.name)), 201)
+        return _made(request, manager, await manager.copy(manager.actor(id), wanted.name))
 
 
 def _add_wishes(routes: APIRouter, manager: Manager) -> None:
@@ -197,7 +204,7 @@ def _add_trash(routes: APIRouter, manager: Manager) -> None:
     )
     async def restore_instance(request: Request, id: EntryId) -> Response:  # noqa: A002
         """Bring a deleted instance back."""
-        return _json(request, manager.view(await manager.restore(id)))
+        return _made(request, manager, await manager.restore(id), 200)
 
     @routes.delete("/api/trash/{id}", status_code=204, dependencies=access.ADMIN)
     async def remove_from_trash(id: EntryId) -> Response:  # noqa: A002

@@ -171,6 +171,11 @@ class Manager:
         """Return the number of an id or slug. Raises NotFoundError."""
         return self.actor(key).row.id
 
+    def identify(self, key: str) -> tuple[int, str]:
+        """Return number and slug of an id or slug. Raises NotFoundError."""
+        row = self.actor(key).row
+        return row.id, row.slug
+
     def access_of(self, slug: str) -> tuple[int, list[str]]:
         """Return the number of an instance and the networks that need no login for it. Raises NotFoundError."""
         row = self.actor(slug).row

@@ -420,6 +420,7 @@ def test_every_change_is_in_the_audit_log(house: House) -> None:
     seen = [(e["who"], e["action"], e["target"], e["status"]) for e in entries]
     assert ("otto", "start_instance", "idle", 202) in seen
     assert ("vera", "start_instance", "idle", 403) in seen
+    assert any(e["action"] == "create_instance" and e["detail"] == "idle" for e in entries)
     assert all(e["address"] == "127.0.0.1" and e["time"].endswith("Z") for e in entries if e["who"] == "otto")
 
 

@@ -11,8 +11,10 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from aikore.auth.gate import Gate
 from aikore.auth.guard import Guard
-from aikore.config import Settings
+from aikore.config import AuthMode, Settings
+from aikore.database.engine import Database, make_engine
 
 HOST = "localhost:9000"
 OWN = {"Host": HOST, "Origin": f"http://{HOST}"}
@@ -29,7 +31,9 @@ async def inside(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture
 def guard(tmp_path: Path) -> Guard:
-    return Guard(inside, Settings(home=tmp_path))
+    settings = Settings(home=tmp_path, auth=AuthMode.OFF)
+    gate = Gate(settings, Database(make_engine("sqlite://")))
+    return Guard(inside, settings, gate, lambda key: (1, key))
 
 
 @pytest.fixture
