@@ -118,6 +118,13 @@ class Settings(BaseSettings):
     autostart_parallel: int = Field(4, ge=1, le=64, description="Instances that start at the same time by autostart.")
     log_rotate_bytes: int = Field(64 * 2**20, ge=4096, description="Size at which an instance's log is rotated.")
     log_keep: int = Field(16, ge=1, le=1000, description="Rotated log files kept per instance.")
+    terminal_idle: float = Field(
+        86400.0, gt=0, description="Seconds a terminal that nobody looks at is kept; then its programs are ended."
+    )
+    terminal_scrollback: int = Field(
+        2**20, ge=65536, le=2**28, description="Bytes of output a terminal keeps for viewers who come back."
+    )
+    terminals: int = Field(64, ge=1, le=10_000, description="Terminals that may be open at the same time.")
     log_level: str = Field("info", description="AiKore's own log: `debug`, `info`, `warning` or `error`.")
     disk_reserve_bytes: int = Field(
         64 * 2**20, ge=0, description="Free disk below which creating, copying and saving are refused."

@@ -39,6 +39,9 @@ from aikore.logs import api as logs_api
 from aikore.monitor.gpu import list_gpus
 from aikore.proxy.nginx import NginxProxy, NoProxy
 from aikore.proxy.routes import Login, Proxy
+from aikore.terminal import api as terminal_api
+from aikore.terminal.sessions import Sessions
+from aikore.terminal.shell import Shell
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +60,7 @@ class House:
         self.gate = Gate(settings, self.database)
         self.proxy: Proxy = NoProxy() if settings.nginx is NginxMode.OFF else NginxProxy(settings, self._login())
         self.manager = Manager(settings, self.database, self.library, LocalLauncher(), self.proxy, self.bus)
+        self.terminals = Sessions(settings)
         self.restart_wish = asyncio.Event()
 
     def _login(self) -> Callable[[], Login] | None:
@@ -76,6 +80,11 @@ class House:
         self.bus.publish("blueprints", blueprints)
         self.bus.publish("system", system.system_info(self.settings, self.proxy, gpus))
 
+    def shell_of(self, key: str) -> Shell:
+        """Return the shell of an instance. Raises NotFoundError."""
+        row = self.manager.actor(key).row
+        return Shell(self.manager.folder(row), row.id, self.manager.environment(row))
+
     def snapshot(self) -> dict[str, Any]:
         """Return what a page needs to begin with."""
         return {
@@ -86,7 +95,8 @@ class House:
         }
 
     async def detach(self) -> None:
-        """Let go of instances and NGINX; the next manager adopts them."""
+        """Let go of instances and NGINX; the next manager adopts them. Terminals end."""
+        await self.terminals.close()
         await self.manager.detach()
         self.proxy.detach()
         await self.gate.close()
@@ -94,6 +104,7 @@ class House:
 
     async def close(self) -> None:
         """End what is left when all instances have ended."""
+        await self.terminals.close()
         await self.manager.detach()
         await self.proxy.stop()
         await self.gate.close()
@@ -118,6 +129,7 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
     app.include_router(instances_api.router(manager))
     app.include_router(blueprints_api.router(house.library, house.bus))
     app.include_router(logs_api.router(manager.logs_folder))
+    app.include_router(terminal_api.router(house.terminals, house.shell_of, Shell(settings.home)))
     app.include_router(system.router(settings, house.proxy, house.restart_wish.set))
     app.include_router(live.router(house.bus, house.snapshot, views.for_role, manager.instance_id))
     app.include_router(auth_api.router(house.gate, Weblinks(settings), manager.instance_id))

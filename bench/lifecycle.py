@@ -14,9 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import httpx
 
 from tests.helpers.server import AiKoreServer
 
@@ -50,6 +53,13 @@ def spawn_time() -> float:
     return statistics.median(spawn)
 
 
+def imports_time() -> float:
+    """Return how long Python takes to import what the manager is made of: the reference of its start."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import aikore.main"], check=True)
+    return time.perf_counter() - began
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         server = AiKoreServer(Path(folder) / "home")
@@ -78,12 +88,26 @@ def measure(server: AiKoreServer) -> None:
             killed = time.time()
             os.kill(server.get("app")["pid"], signal.SIGKILL)
             died.append(await_status(events, "error") - killed)
+    first = [first_answer(server) for _ in range(5)]
     spawn = spawn_time()
     unit = statistics.median(trip)
     print(f"reference: spawn bash {spawn * 1000:.1f} ms, GET /api/health through NGINX {unit * 1000:.1f} ms")
     report("POST start → first line of the script", first_line, 200, spawn)
     report("app listens → `started` at a client", ready, 100, unit)
     report("app killed → `error` at a client", died, 100, unit)
+    report("manager killed → first answer of the next one", first, 2000, imports_time())
+
+
+def first_answer(server: AiKoreServer) -> float:
+    """Kill the manager and return how long its successor takes, from its start, until the API tells the instances."""
+    server.kill()
+    began = time.time()
+    server.launch()
+    while True:
+        with suppress(httpx.TransportError):
+            if server.http.get("/api/instances").status_code == 200:
+                return time.time() - began
+        time.sleep(0.01)
 
 
 def report(what: str, seconds: list[float], limit: float, unit: float) -> None:

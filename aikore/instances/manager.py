@@ -544,7 +544,9 @@ class Manager:
         header = self._headers[row.id]
         target = None
         if header.ready.kind == "http":
-            prefix = naming.path_url(row.slug).rstrip("/") if header.base_path == "keep" else ""
+            prefix = (
+                naming.path_url(row.slug, self.settings.root_path).rstrip("/") if header.base_path == "keep" else ""
+            )
             target = Target(row.port, prefix + header.ready.path)
         timeout = header.ready.timeout or self.settings.ready_timeout
         return Readiness(target, timeout, self.settings.health_interval, self.settings.health_timeout)
@@ -552,6 +554,20 @@ class Manager:
     def prepare(self, row: InstanceRow, run: int) -> RunSpec:
         """Build the orders of a run from the instance as it now is. Blocks."""
         self._headers[row.id] = header = self._read_header(row)
+        return RunSpec(
+            slug=row.slug,
+            run=run,
+            folder=self.files.folder(row.slug),
+            command=("bash", "launch.sh"),
+            environment=self.environment(row),
+            stop_signal=header.stop_signal,
+            stop_grace=self.settings.stop_grace,
+            rotate_bytes=self.settings.log_rotate_bytes,
+            keep=self.settings.log_keep,
+        )
+
+    def environment(self, row: InstanceRow) -> dict[str, str]:
+        """Return the whole environment of an instance's programs."""
         place = Place(
             name=row.name,
             slug=row.slug,
@@ -564,20 +580,7 @@ class Manager:
             port=row.port,
             subfolder=naming.path_url(row.slug, self.settings.root_path),
         )
-        environment = launch_environment(
-            place, row.environment, row.launch_args, row.gpu_ids, row.rebuild_pending, os.environ
-        )
-        return RunSpec(
-            slug=row.slug,
-            run=run,
-            folder=place.folder,
-            command=("bash", "launch.sh"),
-            environment=environment,
-            stop_signal=header.stop_signal,
-            stop_grace=self.settings.stop_grace,
-            rotate_bytes=self.settings.log_rotate_bytes,
-            keep=self.settings.log_keep,
-        )
+        return launch_environment(place, row.environment, row.launch_args, row.gpu_ids, row.rebuild_pending, os.environ)
 
     def _read_header(self, row: InstanceRow) -> Header:
         try:
