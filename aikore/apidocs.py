@@ -10,8 +10,6 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from aikore.auth import access
 
-BUNDLE = files("fastapi_swagger") / "resources"
-"""Swagger UI as a package carries it."""
 TYPES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "start.js": "text/javascript"}
 POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'self'"
 
@@ -41,7 +39,7 @@ def router(app: FastAPI) -> APIRouter:
 
     @routes.get("/docs/{name}", dependencies=access.VIEWER)
     def file(name: File) -> Response:
-        content = START if name == "start.js" else (BUNDLE / name).read_bytes()
+        content = START if name == "start.js" else (files("fastapi_swagger") / "resources" / name).read_bytes()
         return Response(content, media_type=TYPES[name])
 
     return routes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -14,8 +15,12 @@ AT_ONCE = 2
 
 _hasher = PasswordHasher()
 _slots = asyncio.Semaphore(AT_ONCE)
-_NOBODY = _hasher.hash("nobody has this password")
-"""Checked where there is no such account, so that the time of the answer does not tell names."""
+
+
+@cache
+def _nobody() -> str:
+    """Return what is checked where there is no such account, so that the time of the answer does not tell names."""
+    return _hasher.hash("nobody has this password")
 
 
 class WeakPasswordError(InvalidError):
@@ -39,7 +44,7 @@ async def make_hash(password: str) -> str:
 async def matches(password: str, stored: str | None) -> bool:
     """Say whether this is the password; takes as long when there is none to compare with."""
     async with _slots:
-        found = await asyncio.to_thread(_verify, stored or _NOBODY, password)
+        found = await asyncio.to_thread(lambda: _verify(stored or _nobody(), password))
     return found and stored is not None
 
 
