@@ -29,12 +29,43 @@ LADDER = (
 """What the programs of a terminal are sent, and the seconds they get each time (terminado's ladder)."""
 
 
+def _spawn(command: list[str], environment: dict[str, str]) -> PtyProcess:
+    """Start a program as the leader of a session on a new pseudo-terminal.
+
+    By posix_spawn, because forking a threaded manager would copy its locks. The session's leader gets the terminal it
+    opens as its controlling one (tty_ioctl(4)); that is why it opens it itself.
+    """
+    controller, program_side = os.openpty()
+    try:
+        pid = os.posix_spawnp(
+            command[0],
+            command,
+            environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.ttyname(program_side), os.O_RDWR, 0),
+                (os.POSIX_SPAWN_DUP2, 0, 1),
+                (os.POSIX_SPAWN_DUP2, 0, 2),
+            ],
+            setsid=True,
+            setsigmask=[],
+            setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT],
+        )
+    except BaseException:
+        os.close(controller)
+        raise
+    finally:
+        os.close(program_side)
+    return PtyProcess(pid, controller)
+
+
+OnData = Callable[[bytes], None]
+OnExit = Callable[[int], None]
+
+
 class Pty:
     """The program. ``on_data`` gets its output, ``on_exit`` its exit code (negative: the signal that killed it)."""
 
-    def __init__(
-        self, process: PtyProcess, mark: str, on_data: Callable[[bytes], None], on_exit: Callable[[int], None]
-    ):
+    def __init__(self, process: PtyProcess, mark: str, on_data: OnData, on_exit: OnExit) -> None:
         self._process = process
         self._mark = mark
         self._on_data = on_data
@@ -51,18 +82,10 @@ class Pty:
         self.resume()
 
     @classmethod
-    async def start(
-        cls,
-        shell: Shell,
-        mark: str,
-        size: tuple[int, int],
-        on_data: Callable[[bytes], None],
-        on_exit: Callable[[int], None],
-    ) -> Pty:
+    async def start(cls, shell: Shell, mark: str, size: tuple[int, int], on_data: OnData, on_exit: OnExit) -> Pty:
         """Start a shell; ``size`` in columns and rows. Raises OSError."""
-        process = await asyncio.to_thread(
-            PtyProcess.spawn, shell.command(), str(shell.folder), shell.variables(mark), dimensions=(size[1], size[0])
-        )
+        process = await asyncio.to_thread(_spawn, shell.command(), shell.variables(mark))
+        process.setwinsize(size[1], size[0])
         return cls(process, mark, on_data, on_exit)
 
     @property
@@ -165,7 +188,7 @@ class Pty:
         if not self._drained.is_set():
             self._loop.remove_writer(self._process.fd)
             self._drained.set()
-        os.close(self._process.fd)
+        self._process.fileobj.close()  # it owns the descriptor and would close it once more
 
     async def end(self) -> None:
         """End every program of this terminal, detached ones too, step by step; return when none is left."""

@@ -23,7 +23,7 @@ class Shell:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def command(self) -> list[str]:
-        return ["bash", "--rcfile", str(LOGIN_FILE), "-i"]
+        return ["env", f"--chdir={self.folder}", "bash", "--rcfile", str(LOGIN_FILE), "-i"]
 
     def variables(self, mark: str) -> dict[str, str]:
         """Return the shell's whole environment."""

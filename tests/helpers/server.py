@@ -67,6 +67,8 @@ class AiKoreServer:
         self.port = int(str(settings.pop("port", 0))) or free_ports(1)[0]
         self.settings = {"instance_ports": free_range(40), "nginx": "own", "stop_grace": 3, "auth": "off", **settings}
         self.url = f"http://127.0.0.1:{self.port}"
+        self.variables: dict[str, str] = {}
+        """Variables of the process besides its settings."""
         self.process: subprocess.Popen[bytes] | None = None
         self.log_path = home.parent / f"{home.name}.aikore.log"
         self.http = httpx.Client(base_url=self.url, timeout=30)
@@ -77,7 +79,7 @@ class AiKoreServer:
         for slows in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
             own.pop(slows, None)
         given = {f"AIKORE_{key.upper()}": str(value) for key, value in self.settings.items()}
-        return {**own, "AIKORE_HOME": str(self.home), "AIKORE_PORT": str(self.port), **given}
+        return {**own, **self.variables, "AIKORE_HOME": str(self.home), "AIKORE_PORT": str(self.port), **given}
 
     def launch(self) -> None:
         """Start the process without waiting for it."""
