@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from aikore.auth.access import RESOLVER_KEY
 from aikore.auth.identity import ANYBODY, SCOPE_KEY
 from tests.helpers.server import wait_until
 
@@ -22,7 +23,7 @@ class LetIn:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[SCOPE_KEY] = ANYBODY
+        scope[SCOPE_KEY], scope[RESOLVER_KEY] = ANYBODY, lambda _: None
         await self._app(scope, receive, send)
 
 

@@ -122,10 +122,10 @@ def test_top_redraws_its_screen_and_ends_with_q(terminal: Terminal) -> None:
 
 
 def test_mouse_reports_and_bracketed_paste_pass_in_both_directions(terminal: Terminal) -> None:
-    terminal.send("printf '\\e[?1000h\\e[?1006h\\e[?2004h'; stty -icanon -echo; head -c 9 | xxd -p; stty sane\r")
+    terminal.send("printf '\\e[?1000h\\e[?1006h\\e[?2004h'; stty -icanon -echo; head -c 9 | od -An -tx1; stty sane\r")
     terminal.wait(lambda: b"\x1b[?1006h" in terminal.output, "the program asks for the mouse")
     terminal.send(b"\x1b[<0;5;7M")
-    terminal.wait(lambda: b"1b5b3c303b353b374d" in terminal.output, "the report arrives")
+    terminal.wait(lambda: b"1b 5b 3c 30 3b 35 3b 37 4d" in terminal.output, "the report arrives")
 
 
 def test_control_c_interrupts_the_foreground_command(terminal: Terminal) -> None:

@@ -34,9 +34,9 @@ def test_an_older_database_is_copied_beside_itself_first(tmp_path: Path, monkeyp
     path = tmp_path / "aikore.db"
     engine = make_engine(f"sqlite:///{path}")
     migrate(engine)
-    monkeypatch.setattr(module, "HEAD", "0002")  # as a newer AiKore would find it
+    monkeypatch.setattr(module, "HEAD", "9999")  # as a newer AiKore would find it
     migrate(engine)
-    copy = tmp_path / "aikore.db.before-0002-from-0001"
+    copy = tmp_path / f"aikore.db.before-9999-from-{HEAD}"
     assert copy.stat().st_mode & 0o077 == 0
     with sqlite3.connect(copy) as database:
         assert database.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
