@@ -1,8 +1,8 @@
 """How fast the door is: requests, WebSocket round trip, a large download with an event stream beside it.
 
-Every figure is a ratio against the same thing sent straight to the app's port in the same run: medians of
-alternating rounds. Requests are measured with two apps: a FastAPI route under uvicorn, as WebUIs are made, and a Node
-server that does next to nothing, which shows where the door itself ends. Where Node and npm are, JupyterHub's
+Every figure is a ratio against the same thing sent straight to the app's port in the same run: medians of alternating
+rounds. Requests are measured with two apps: a Starlette route under uvicorn, as most Python WebUIs are, and a Node server
+that does next to nothing, which shows where the door itself ends. Where Node and npm are, JupyterHub's
 configurable-http-proxy serves the same apps for comparison. Where `wrk` is missing an asyncio client sends the load.
 """
 
@@ -25,7 +25,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import httpx
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route as StarletteRoute
 from websockets.sync.client import connect
 
 from aikore.config import Settings
@@ -50,14 +53,12 @@ require("http").createServer((_, answer) => {
 
 
 def web_app(port: int) -> None:
-    """Serve one small route as FastAPI programs do."""
-    app = FastAPI()
+    """Serve one small route as most Python WebUIs do (Gradio and FastAPI stand on Starlette)."""
 
-    @app.get("/x")
-    async def small() -> dict[str, bool]:
-        return {"ok": True}
+    async def small(_: Request) -> JSONResponse:
+        return JSONResponse({"ok": True})
 
-    uvicorn.run(app, port=port, access_log=False, log_level="error")
+    uvicorn.run(Starlette(routes=[StarletteRoute("/x", small)]), port=port, access_log=False, log_level="error")
 
 
 class StreamApp(asyncio.Protocol):
@@ -204,7 +205,7 @@ def line(name: str, unit: str, figures: list[tuple[float, float]], promise: str)
 
 
 def measure(port: int, apps: dict[str, int], chp: int) -> None:
-    for name in ("fastapi", "node"):
+    for name in ("starlette", "node"):
         if name in apps:
             others = [(port, f"/app/{name}/x"), *([(chp, f"/{name}/x")] if chp else [])]
             figures = rounds(requests_per_second, (apps[name], "/x"), *others)
@@ -235,7 +236,7 @@ def start_chp(folder: Path, port: int, apps: dict[str, int]) -> subprocess.Popen
 
 
 def start_apps() -> tuple[dict[str, int], list[subprocess.Popen[bytes]]]:
-    names = ["fastapi", "big", "events", "echo"]
+    names = ["starlette", "big", "events", "echo"]
     apps = dict(zip(names, free_ports(len(names)), strict=True))
     processes = [subprocess.Popen([sys.executable, __file__, name, str(port)]) for name, port in apps.items()]
     if node := shutil.which("node"):
@@ -270,7 +271,7 @@ def _listens(port: int) -> bool:
 
 
 def run_app(name: str, port: int) -> None:
-    if name == "fastapi":
+    if name == "starlette":
         web_app(port)
     else:
         asyncio.run(echo_app(port) if name == "echo" else stream_app(port))

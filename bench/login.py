@@ -1,7 +1,7 @@
 """What the login costs at the door: requests, their 99th percentile, the WebSocket round trip.
 
 Two AiKores run side by side, one with a login and one without, each with the same app: a Node server that does next to
-nothing, else a FastAPI one. Every figure is the ratio of the two in the same run, medians of alternating pairs.
+nothing, else a Starlette one. Every figure is the ratio of the two in the same run, medians of alternating pairs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NODE = shutil.which("node")
 APP = (
     f'exec {NODE} -e {shlex.quote(NODE_APP)} -- "$WEBUI_PORT"'
     if NODE
-    else f'exec {sys.executable} {Path(__file__).parent / "door.py"} fastapi "$WEBUI_PORT"'
+    else f'exec {sys.executable} {Path(__file__).parent / "door.py"} starlette "$WEBUI_PORT"'
 )
 ECHO = f'exec {sys.executable} {Path(__file__).parent / "door.py"} echo "$WEBUI_PORT"'
 
