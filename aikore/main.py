@@ -62,6 +62,7 @@ class House:
         self.manager = Manager(settings, self.database, self.library, LocalLauncher(), self.proxy, self.bus)
         self.terminals = Sessions(settings)
         self.restart_wish = asyncio.Event()
+        self._removals: asyncio.Task[None] | None = None
 
     def _login(self) -> Callable[[], Login] | None:
         if not self.gate.on:
@@ -79,6 +80,18 @@ class House:
         blueprints = await asyncio.to_thread(blueprints_api.listing, self.library)
         self.bus.publish("blueprints", blueprints)
         self.bus.publish("system", system.system_info(self.settings, self.proxy, gpus))
+        self._removals = asyncio.create_task(self._follow_removals())
+
+    async def _follow_removals(self) -> None:
+        """End what belonged to an instance that is removed: its terminals, and the tokens that open it alone."""
+        with self.bus.subscribe() as changes:
+            while True:
+                event = await changes.next()
+                if event is None:
+                    changes.reset()
+                elif event.topic == "instance_removed":
+                    await self.terminals.end_of(event.data["id"])
+                    await self.gate.tokens.revoke_of(instance_id=event.data["id"])
 
     def shell_of(self, key: str) -> Shell:
         """Return the shell of an instance. Raises NotFoundError."""
@@ -94,9 +107,14 @@ class House:
             "system": self.bus.latest.get("system", {}),
         }
 
+    async def _end_own(self) -> None:
+        if self._removals is not None:
+            self._removals.cancel()
+        await self.terminals.close()
+
     async def detach(self) -> None:
         """Let go of instances and NGINX; the next manager adopts them. Terminals end."""
-        await self.terminals.close()
+        await self._end_own()
         await self.manager.detach()
         self.proxy.detach()
         await self.gate.close()
@@ -104,7 +122,7 @@ class House:
 
     async def close(self) -> None:
         """End what is left when all instances have ended."""
-        await self.terminals.close()
+        await self._end_own()
         await self.manager.detach()
         await self.proxy.stop()
         await self.gate.close()

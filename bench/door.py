@@ -1,8 +1,8 @@
 """How fast the door is: requests, WebSocket round trip, a large download with an event stream beside it.
 
 Every figure is a ratio against the same thing sent straight to the app's port in the same run: medians of alternating
-rounds. Requests are measured with two apps: a Starlette route under uvicorn, as most Python WebUIs are, and a Node server
-that does next to nothing, which shows where the door itself ends. Where Node and npm are, JupyterHub's
+rounds. Requests are measured with two apps: a Starlette route under uvicorn, as most Python WebUIs are, and a Node
+server that does next to nothing, which shows where the door itself ends. Where Node and npm are, JupyterHub's
 configurable-http-proxy serves the same apps for comparison. Where `wrk` is missing an asyncio client sends the load.
 """
 

@@ -284,6 +284,15 @@ def test_the_fastest_viewer_paces_the_program(house: AiKoreServer) -> None:
     house.http.delete(f"/api/terminals/{viewer.id}")
 
 
+def test_removing_an_instance_ends_its_terminals(house: AiKoreServer) -> None:
+    house.create("Passing", "sleeper")
+    opened = Terminal(house, "/api/instances/passing/terminal")
+    opened.run("nohup setsid sleep 7175 >/dev/null 2>&1 & echo ready")
+    house.http.delete("/api/instances/passing").raise_for_status()
+    wait_until(lambda: not alive("sleep 7175"), 10)
+    opened.wait(lambda: opened.closed, "its viewer is told")
+
+
 def test_there_is_a_limit_of_terminals(aikore_factory: Factory) -> None:
     server = aikore_factory(terminals=1).start()
     kept = Terminal(server)
