@@ -189,8 +189,7 @@ class Manager:
         return any(row.hostname == host.lower() or (known and row.slug == slug) for row in rows)
 
     def view(self, actor: Actor) -> dict[str, Any]:
-        header = self._headers.get(actor.row.id)
-        return views.instance_view(actor, header.provides if header else (), self.settings)
+        return views.instance_view(actor, self._headers.get(actor.row.id, Header()), self.settings)
 
     def list_views(self) -> list[dict[str, Any]]:
         return [self.view(actor) for actor in self._actors.values()]

@@ -137,6 +137,7 @@ class Instance(BaseModel):
     urls: Urls
     actions: list[str]
     provides: list[str]
+    base_path: Literal["strip", "keep"]
     run: int
     restarts: int
     rebuild_pending: bool

@@ -6,6 +6,7 @@ from typing import Any
 
 from aikore import naming
 from aikore.auth.roles import Role
+from aikore.blueprints.header import Header
 from aikore.config import Settings
 from aikore.database.times import stamp
 from aikore.instances.actor import Actor
@@ -14,7 +15,7 @@ from aikore.instances.lifecycle import actions
 from aikore.instances.rows import InstanceRow
 
 
-def instance_view(actor: Actor, provides: tuple[str, ...], settings: Settings) -> dict[str, Any]:
+def instance_view(actor: Actor, header: Header, settings: Settings) -> dict[str, Any]:
     """Return the JSON of an instance (schema: :class:`aikore.instances.schemas.Instance`)."""
     row, state = actor.row, actor.state
     return {
@@ -32,8 +33,9 @@ def instance_view(actor: Actor, provides: tuple[str, ...], settings: Settings) -
         "vnc_display": row.vnc_display,
         "url": naming.path_url(row.slug, settings.root_path),
         "urls": _urls(row, settings),
-        "actions": _actions(actor, provides),
-        "provides": list(provides),
+        "actions": _actions(actor, header.provides),
+        "provides": list(header.provides),
+        "base_path": header.base_path,
         "run": state.run,
         "restarts": state.restarts,
         "rebuild_pending": row.rebuild_pending,

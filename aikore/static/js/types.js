@@ -19,6 +19,7 @@
  * @property {string} url
  * @property {{path: string, host: string | null, port: string | null, desktop: string | null}} urls
  * @property {string[]} actions
+ * @property {"strip" | "keep"} base_path
  * @property {string} status_since
  */
 /**

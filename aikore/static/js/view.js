@@ -9,7 +9,7 @@ import { el } from "./dom.js";
 
 /** @param {Instance} instance @returns {Tool} */
 export function makeView(instance) {
-  const address = () => instance.urls.port ?? instance.urls.path;
+  const address = () => embedded(instance);
   const frame = el("iframe", { title: instance.name, src: address(), allow: "clipboard-read; clipboard-write; fullscreen", "data-testid": "frame" });
   const link = el("a", { href: instance.urls.path, target: "_blank", rel: "noopener", text: "New tab" });
   const panel = el("div", {}, el("div", { class: "tools-bar" },
@@ -17,6 +17,13 @@ export function makeView(instance) {
     el("button", { text: "Whole window", "data-testid": "whole", onclick: wholeWindow }),
     el("span", { class: "space" }), ...others(instance), link), frame);
   return { panel };
+}
+
+/** By its port an app has an origin of its own. One that keeps its path is embedded by it: JupyterLab refuses to be
+ * framed by a page of another origin.
+ * @param {Instance} instance */
+function embedded({ urls, base_path }) {
+  return base_path === "keep" ? urls.path : urls.port ?? urls.path;
 }
 
 /** @param {Instance} instance */
