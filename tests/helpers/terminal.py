@@ -25,13 +25,15 @@ class Screen(pyte.Screen):
 class Terminal:
     """A WebSocket to a terminal. ``output`` is all that came, ``controls`` what was told, ``screen`` what shows."""
 
-    def __init__(self, server: AiKoreServer, path: str = "/api/terminal", **query: Any) -> None:
+    def __init__(self, server: AiKoreServer, path: str = "/api/terminal", draw: bool = True, **query: Any) -> None:
         columns, rows = 80, 24
         parts = [f"{key}={value}" for key, value in {"columns": columns, "rows": rows, **query}.items()]
         url = f"ws://127.0.0.1:{server.port}{path}?{'&'.join(parts)}"
         self.socket: ClientConnection = connect(url, proxy=None, max_size=None, compression=None).__enter__()
         self.screen = Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
+        self.draw = draw
+        """Whether the screen is kept: an emulator is too slow for a flood."""
         self.output = b""
         self.controls: list[dict[str, Any]] = []
         self.closed: int | None = None
@@ -59,7 +61,8 @@ class Terminal:
             return False
         if isinstance(frame, bytes):
             self.output += frame
-            self.stream.feed(frame)
+            if self.draw:
+                self.stream.feed(frame)
             return True
         control = json.loads(frame)
         self.controls.append(control)

@@ -239,7 +239,7 @@ def test_a_restart_and_the_end_of_the_manager_leave_no_program_of_a_terminal(aik
 def test_memory_stays_flat_while_a_terminal_prints_for_ever(house: AiKoreServer) -> None:
     assert house.process is not None
     manager = psutil.Process(house.process.pid)
-    opened = Terminal(house)
+    opened = Terminal(house, draw=False)
     opened.send("yes\r")
     opened.wait(lambda: len(opened.output) > 2_000_000, "it prints")
     before = manager.memory_info().rss
@@ -252,8 +252,8 @@ def test_memory_stays_flat_while_a_terminal_prints_for_ever(house: AiKoreServer)
 
 
 def test_a_viewer_who_reads_nothing_slows_nobody_and_is_sent_on(house: AiKoreServer) -> None:
-    quick = Terminal(house)
-    slow = Terminal(house, session=quick.id)
+    quick = Terminal(house, draw=False)
+    slow = Terminal(house, draw=False, session=quick.id)
     slow.control(type="ack", offset=slow.next)  # it has shown this much, and says no more
     quick.send("seq 1 400000\r")
     quick.wait(lambda: b"\n400000\r\n" in quick.output[-200:], "the quick one gets all", 60)
@@ -266,7 +266,7 @@ def test_a_viewer_who_reads_nothing_slows_nobody_and_is_sent_on(house: AiKoreSer
 
 
 def test_the_fastest_viewer_paces_the_program(house: AiKoreServer) -> None:
-    viewer = Terminal(house)
+    viewer = Terminal(house, draw=False)
     viewer.control(type="ack", offset=viewer.next)
     file = house.home / "counted"
     viewer.send(f"i=0; while :; do i=$((i+1)); echo $i > {file}; printf '%01000d\\n' 0; done\r")
