@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     ready_timeout: float = Field(
         300.0, gt=0, description="Seconds until a starting instance reads `stalled`, where its blueprint says nothing."
     )
-    health_interval: float = Field(15.0, gt=0, description="Seconds between looks at a started instance.")
+    health_interval: float = Field(20.0, gt=0, description="Seconds between looks at a started instance.")
     health_timeout: float = Field(60.0, gt=0, description="Seconds without an answer until `stalled`.")
     autostart_parallel: int = Field(4, ge=1, le=64, description="Instances that start at the same time by autostart.")
     log_rotate_bytes: int = Field(64 * 2**20, ge=4096, description="Size at which an instance's log is rotated.")
