@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.helpers.access import PASSWORD
 from tests.helpers.server import AiKoreServer
 
 
@@ -78,3 +79,11 @@ class LoginPage:
             self.name.fill(name)
         self.password.fill(password)
         self.send.click()
+
+
+def log_in(page: Page, server: AiKoreServer) -> Dashboard:
+    """Open the dashboard and log in as the owner ``anna`` on the way."""
+    dashboard = Dashboard(page, server)
+    LoginPage(page).enter(PASSWORD)
+    expect(page.get_by_test_id("person")).to_have_text("anna")
+    return dashboard

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.page import Dashboard, LoginPage
+from tests.e2e.page import Dashboard, LoginPage, log_in
 from tests.helpers.access import PASSWORD, bearer, browser, set_up, setup_secret
 from tests.helpers.server import HTTP_APP, AiKoreServer, wait_until
 
@@ -22,14 +22,6 @@ def house(aikore_factory: Factory) -> AiKoreServer:
     server = aikore_factory(auth="on").start()
     set_up(server)
     return server
-
-
-def log_in(page: Page, server: AiKoreServer) -> Dashboard:
-    """Open the dashboard and log in on the way."""
-    dashboard = Dashboard(page, server)
-    LoginPage(page).enter(PASSWORD)
-    expect(page.get_by_test_id("person")).to_have_text("anna")
-    return dashboard
 
 
 def join(browser_: Browser, server: AiKoreServer, dashboard: Dashboard, role: str, name: str) -> Dashboard:
