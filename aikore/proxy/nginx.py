@@ -14,6 +14,7 @@ import asyncio
 import logging
 import os
 import resource
+import shutil
 import signal
 import ssl
 import time
@@ -107,6 +108,8 @@ class NginxProxy:
         self.detach()
         async with self._lock:
             await asyncio.to_thread(self._master.end)
+            if self._settings.nginx is NginxMode.OWN:  # kept answers of the login check are nobody's any more
+                await asyncio.to_thread(shutil.rmtree, self._settings.door_cache_dir, ignore_errors=True)
 
     def detach(self) -> None:
         """Let go of NGINX, which goes on."""

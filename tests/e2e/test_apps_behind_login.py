@@ -1,7 +1,7 @@
 """Real apps behind the login: on every way to them in a browser, and for programs that carry no more than a token.
 
 JupyterLab is installed by its stock blueprint once, for all that is to be seen of it. Gradio needs a Python
-environment that holds it, named by AIKORE_TEST_GRADIO_ENV.
+environment that holds it, named by AIKORE_TEST_GRADIO_ENV; for ComfyUI see tests/helpers/comfyui.py.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,12 +20,18 @@ from playwright.sync_api import Browser, Error, Frame, Page, expect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from tests.e2e.comfy_page import SMALL, ComfyPage, noise_png
 from tests.e2e.page import Dashboard, log_in
 from tests.helpers.access import bearer, invite, make_token, set_up
+from tests.helpers.comfyui import REPO, make_comfyui
 from tests.helpers.server import AiKoreServer, free_range, wait_until
 
 GRADIO = os.environ.get("AIKORE_TEST_GRADIO_ENV")
 GRADIO_APP = Path(__file__).parent.parent / "apps" / "gradio_app.py"
+GRAPH = {
+    "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 255}},
+    "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "aikore"}},
+}
 SLOW = 90_000
 """Milliseconds that a heavy page may take on a small machine."""
 
@@ -178,3 +185,43 @@ def test_a_gradio_app_answers_in_parts_on_every_way_to_it(page: Page, house: AiK
 
 
 # ComfyUI ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not REPO, reason="AIKORE_TEST_COMFYUI_REPO names no ComfyUI")
+@pytest.mark.timeout(600)
+def test_a_comfyui_runs_a_graph_on_every_way_to_it(page: Page, house: AiKoreServer, tmp_path: Path) -> None:
+    owner = set_up(house)
+    house.url = f"http://127.0.0.1:{house.port}"  # faster than localhost: see READY in comfy_page.py
+    make_comfyui(house)
+    house.post("comfy", "start")
+    house.wait_status("comfy", "started", seconds=300)
+    noise_png(house.home / "instances/comfy/input" / SMALL, 16)
+    house.http.post("/api/instances/comfy/activate").raise_for_status()
+    # The tour of templates opens once per user, over whatever is being clicked.
+    house.http.post("/app/comfy/api/settings/Comfy.TutorialCompleted", json=True).raise_for_status()
+    dashboard, urls = log_in(page, house), house.get("comfy")["urls"]
+    for way, app in ways(dashboard, "Comfy", urls):
+        comfy = ComfyPage.within(app)
+        comfy.run_graph(tmp_path, "/app/comfy/" if way == "New tab" else "/")
+        assert comfy.refused == [], way
+    page.goto(f"{house.url}/comfyui/")
+    ComfyPage.within(page.main_frame).run_graph(tmp_path, "/comfyui/")
+
+    programs = Programs(house, owner, "comfy")
+    for door in (house.url, f"{house.url}/app/comfy", urls["port"].rstrip("/")):
+        with programs.socket("limited", f"{door}/ws?clientId=program") as socket:
+            image = _run(programs.limited, door, socket)
+        assert programs.limited.get(f"{door}/view", params=image).content.startswith(b"\x89PNG")
+        programs.viewer_may_only_look(f"{door}/system_stats", f"{door}/prompt", f"{door}/ws")
+
+
+def _run(client: httpx.Client, door: str, socket: ClientConnection) -> dict[str, Any]:
+    """Run a graph as a program does; return what names its image."""
+    GRAPH["1"]["inputs"]["color"] += 1  # type: ignore[index,operator]
+    wanted = {"prompt": GRAPH, "client_id": "program"}
+    prompt = client.post(f"{door}/prompt", json=wanted).raise_for_status().json()["prompt_id"]
+    while (
+        json.loads(message if isinstance(message := socket.recv(60), str) else "{}").get("type") != "execution_success"
+    ):
+        pass
+    return dict(client.get(f"{door}/history/{prompt}").json()[prompt]["outputs"]["2"]["images"][0])

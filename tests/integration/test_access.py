@@ -301,6 +301,15 @@ def test_a_password_is_changed_with_the_old_one_and_ends_other_sessions(aikore_f
     assert log_in(server, password=new).get("/api/instances").status_code == 200
 
 
+def test_a_closed_house_leaves_no_kept_credential_in_memory(aikore_factory: Factory) -> None:
+    server = aikore_factory(auth="on").start()
+    folder = Settings(home=server.home).door_cache_dir
+    set_up(server).get("/")
+    assert folder.is_dir()
+    assert server.stop() == 0
+    assert not folder.exists()
+
+
 def test_with_auth_off_nobody_is_asked_and_everybody_is_told(aikore_factory: Factory) -> None:
     server = aikore_factory(auth="off").start()
     assert browser(server).get("/").status_code == 200
