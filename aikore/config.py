@@ -125,6 +125,27 @@ class Settings(BaseSettings):
         2**20, ge=65536, le=2**28, description="Bytes of output a terminal keeps for viewers who come back."
     )
     terminals: int = Field(64, ge=1, le=10_000, description="Terminals that may be open at the same time.")
+    sample_interval: float = Field(
+        1.0, ge=0.1, le=86400, description="Seconds between two looks at machine, GPUs and instances that people watch."
+    )
+    sample_idle_interval: float = Field(
+        10.0, ge=0.1, le=86400, description="Seconds between two looks while nobody watches."
+    )
+    history_save_interval: float = Field(
+        300.0, ge=1, le=86400, description="Seconds after which the history of these figures is written to disk again."
+    )
+    notice_disk_percent: float = Field(
+        90.0, ge=0, le=100, description="Used share of the data folder's disk that raises a notice; 0: never."
+    )
+    notice_gpu_temperature: float = Field(
+        90.0, ge=0, le=200, description="Degrees Celsius of a GPU that raise a notice; 0: never."
+    )
+    notice_gpu_throttle: float = Field(
+        30.0, ge=0, description="Seconds a GPU is slowed down by heat or a fault that raise a notice; 0: never."
+    )
+    notice_restarts: int = Field(
+        3, ge=0, description="Automatic restarts of an instance within ten minutes that raise a notice; 0: never."
+    )
     log_level: str = Field("info", description="AiKore's own log: `debug`, `info`, `warning` or `error`.")
     disk_reserve_bytes: int = Field(
         64 * 2**20, ge=0, description="Free disk below which creating, copying and saving are refused."
