@@ -44,7 +44,7 @@ class Archive:
         for kind in SIZES:
             for name, ring in self._read(kind):
                 if ring.head * UNITS[kind] <= now:
-                    setattr(found.setdefault(name, Series(now)), kind, ring)
+                    setattr(found.setdefault(name, Series(0)), kind, ring)
         history.restore(list(found.items()))
         return history
 

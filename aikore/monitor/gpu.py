@@ -1,20 +1,12 @@
-"""What a GPU is and what a driver's reader promises; which NVIDIA GPUs there are."""
+"""What a GPU is and what a driver's reader promises."""
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from aikore.monitor import watched
 from aikore.monitor.figures import Clocks, Ecc, Pcie
-
-log = logging.getLogger(__name__)
-
-LIST_SECONDS = 5.0
-"""Seconds the driver may take to name its GPUs; a sleeping one takes two."""
 
 
 class NoDriverError(Exception):
@@ -31,7 +23,7 @@ class GpuLostError(DriverError):
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU. ``id`` is its index as text; ``memory_total`` in bytes."""
+    """One GPU. ``id``: its index as text, of AMD with ``amd`` before it; ``memory_total`` in bytes."""
 
     id: str
     index: int
@@ -84,53 +76,3 @@ class GpuReader(Protocol):
 
     def read(self, gpu: Gpu) -> Reading:
         """Return the figures of a GPU. Raises GpuLostError."""
-
-
-_listing = threading.Lock()
-_known: list[Gpu] = []
-
-
-def list_gpus() -> list[Gpu]:
-    """Return the NVIDIA GPUs in PCI bus order; an empty list where there is no driver. Blocks: use a thread.
-
-    While the driver hangs, those that it named last.
-    """
-    global _known
-    if not _listing.acquire(blocking=False):
-        return _known
-    try:
-        _known = watched.call(_ask, LIST_SECONDS, "list GPUs")
-    except TimeoutError:
-        log.error("the NVIDIA driver does not answer; the GPUs it named last are taken to be there")
-        return _known  # the lock stays taken for as long as the call hangs
-    return _known
-
-
-def _ask() -> list[Gpu]:
-    try:
-        return _ask_driver()
-    finally:
-        _listing.release()
-
-
-def _ask_driver() -> list[Gpu]:
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        log.debug("no NVIDIA driver: %s", error)
-        return []
-    try:
-        return [_describe(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
-    except pynvml.NVMLError as error:
-        log.warning("the NVIDIA driver does not answer: %s", error)
-        return []
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _describe(pynvml: Any, index: int) -> Gpu:
-    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-    memory = pynvml.nvmlDeviceGetMemoryInfo(handle).total
-    return Gpu(str(index), index, str(pynvml.nvmlDeviceGetName(handle)), str(pynvml.nvmlDeviceGetUUID(handle)), memory)

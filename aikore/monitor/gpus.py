@@ -66,6 +66,16 @@ class Driver:
         self.problem = ""
         """What is wrong with the driver itself, for people."""
 
+    @property
+    def settled(self) -> bool:
+        """Whether the driver has said which GPUs there are, or that it cannot."""
+        return self._opener.busy_since is None and self._open_at > 0
+
+    @property
+    def present(self) -> list[Gpu]:
+        """The GPUs it named last."""
+        return sorted((card.gpu for card in self._cards.values() if card.present), key=lambda gpu: gpu.index)
+
     def ask(self) -> None:
         """Begin to read every GPU that is not busy, or to open the driver where that is due."""
         now = self._clock()
@@ -169,6 +179,16 @@ class Gpus:
     def problem(self) -> str:
         """What is wrong with a driver, for people; "" when nothing is, or when there is none."""
         return " ".join(driver.problem for driver in self._drivers if driver.problem)
+
+    @property
+    def settled(self) -> bool:
+        """Whether every driver has said which GPUs there are, or that it cannot."""
+        return all(driver.settled for driver in self._drivers)
+
+    @property
+    def present(self) -> list[Gpu]:
+        """The GPUs that the drivers named last."""
+        return [gpu for driver in self._drivers for gpu in driver.present]
 
     def read(self) -> list[GpuState]:
         """Return how every GPU is, within ``BRIEF`` seconds."""

@@ -32,9 +32,6 @@ class Notice:
     level: str
     message: str
 
-    def as_dict(self) -> dict[str, str]:
-        return {"level": self.level, "message": self.message}
-
 
 class Condition:
     """Something that begins when it has held for ``on`` seconds, and is over when it has not for ``off`` seconds."""

@@ -21,6 +21,7 @@ from aikore.monitor.amd import AmdReader
 from aikore.monitor.archive import Archive
 from aikore.monitor.figures import ManagerFigures, Stats
 from aikore.monitor.folders import Folders
+from aikore.monitor.gpu import Gpu
 from aikore.monitor.history import History
 from aikore.monitor.host import HostReader, Rate
 from aikore.monitor.instances import InstancesReader, Subject
@@ -36,6 +37,8 @@ MINUTES_SAVED_EVERY = 12
 FIRST_PAUSE = 0.2
 """Seconds between the first two looks: rates need two."""
 END_SECONDS = 3.0
+INVENTORY_SECONDS = 5.0
+"""Seconds to wait for drivers to name their GPUs; a sleeping one takes two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class Sampler:
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sampled_at = time.monotonic()
+        self._inventory: tuple[Gpu, ...] = ()
+        self._settled = False
 
     # Life -----------------------------------------------------------------------------------------------------
 
@@ -118,9 +123,18 @@ class Sampler:
             await self._came.wait()
         return self.latest
 
+    async def gpus(self) -> Sequence[Gpu]:
+        """Return the GPUs of this machine as their drivers named them last; a driver that hangs names none."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(INVENTORY_SECONDS):
+                number = 0
+                while not self._settled:
+                    number = (await self.after(number)).number
+        return self._inventory
+
     def pace(self) -> float:
         """Return the seconds between two looks as things are."""
-        watched = self._viewers > 0 or time.monotonic() - self._asked_at < WATCHED_FOR
+        watched = not self._settled or self._viewers > 0 or time.monotonic() - self._asked_at < WATCHED_FOR
         fast, slow = self._settings.sample_interval, self._settings.sample_idle_interval
         return fast if watched else max(fast, slow)
 
@@ -171,6 +185,7 @@ class Sampler:
         now = time.monotonic()
         interval, self._sampled_at = now - self._sampled_at, now
         states = self._gpus.read()
+        self._inventory, self._settled = tuple(self._gpus.present), self._gpus.settled
         return {
             "time": round(time.time(), 3),
             "interval": round(interval, 3),

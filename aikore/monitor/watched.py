@@ -63,16 +63,3 @@ class Worker(Generic[T]):
                 self._outcome = error
             del work
             self._done.set()
-
-
-def call(work: Callable[[], T], seconds: float, name: str) -> T:
-    """Return what ``work`` returns. Raises what it raises, and TimeoutError when it takes too long."""
-    worker: Worker[T] = Worker(name)
-    worker.submit(work)
-    outcome = worker.outcome(seconds)
-    worker.abandon()
-    if outcome is None:
-        raise TimeoutError(f"{name} does not return")
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome

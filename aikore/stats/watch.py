@@ -69,4 +69,4 @@ class Watch:
     def _publish(self, notice: Notice | None) -> None:
         if notice is not None:
             log.warning("%s", notice.message)
-            self._bus.publish("notice", notice.as_dict())
+            self._bus.notice(notice.level, notice.message)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -172,10 +172,18 @@ class AiKoreServer:
     def log_text(self, slug: str) -> str:
         return self.http.get(f"/api/instances/{slug}/logs/download").raise_for_status().text
 
+    def start_and_wait(self, slug: str) -> dict[str, Any]:
+        """Start an instance and return it when it is started."""
+        self.post(slug, "start")
+        return self.wait_status(slug, "started")
+
     @contextmanager
-    def events(self) -> Iterator[ClientConnection]:
-        with connect(f"ws://127.0.0.1:{self.port}/api/events", max_size=None, proxy=None) as socket_:
+    def socket(self, path: str) -> Iterator[ClientConnection]:
+        with connect(f"ws://127.0.0.1:{self.port}{path}", max_size=None, proxy=None) as socket_:
             yield socket_
+
+    def events(self) -> AbstractContextManager[ClientConnection]:
+        return self.socket("/api/events")
 
     def record(self, slug: str) -> dict[str, Any]:
         return dict(json.loads((self.home / "instances" / slug / "run.json").read_bytes()))
