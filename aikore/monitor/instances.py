@@ -15,6 +15,8 @@ from aikore.monitor.processes import Forest, Process
 
 DEAR_EVERY = 30.0
 """Seconds after which open files, PSS and open devices of an instance are looked up again."""
+DEAR_SOONER, CHANGED = 2.0, 0.25
+"""Seconds after which they are when the resident memory has changed by more than this part."""
 DEAR_BUDGET = 0.004
 """Seconds of one look that may go into dear figures."""
 
@@ -87,13 +89,16 @@ class InstancesReader:
         now = time.monotonic()
         waiting = sorted((memory.dear_at, key) for key, memory in self._memories.items())
         for dear_at, key in waiting:
-            if now - dear_at < DEAR_EVERY or time.monotonic() - now > DEAR_BUDGET:
+            if now - dear_at < DEAR_SOONER or time.monotonic() - now > DEAR_BUDGET:
                 return
             memory, members = self._memories[key], trees[key]
+            resident = sum(one.memory for one in members)
+            if now - dear_at < DEAR_EVERY and abs(resident - memory.rss_then) <= memory.rss_then * CHANGED:
+                continue
             memory.dear_at = now
             memory.open_files = _sum(processes.open_files(one.pid) for one in members if not one.ended)
             memory.pss = _sum(processes.proportional_memory(one.pid) for one in members if not one.ended)
-            memory.rss_then = sum(one.memory for one in members)
+            memory.rss_then = resident
             if devices:
                 held = processes.held_devices((one.pid for one in members), devices)
                 memory.devices = None if held is None else frozenset(held)
