@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="AIKORE_", frozen=True, ignored_types=(cached_property,))
 
     home: Path = Field(default_factory=_default_home, description="The data folder. `/config` in the container.")
+    user: str = Field(
+        "",
+        description="User that AiKore becomes when root starts it, with all it starts: `aikore` or `1000:1000`.",
+    )
     host: str = Field("127.0.0.1", description="Address NGINX listens on. `0.0.0.0` opens AiKore to the network.")
     port: int = Field(9000, ge=1, le=65535, description="Port NGINX listens on: the only door.")
     auth: AuthMode = Field(

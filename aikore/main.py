@@ -18,7 +18,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from aikore import __version__, apidocs, live, problems, system
+from aikore import __version__, apidocs, live, privileges, problems, system
 from aikore.auth import api as auth_api
 from aikore.auth import door
 from aikore.auth.gate import Gate
@@ -48,6 +48,8 @@ from aikore.terminal.sessions import Sessions
 from aikore.terminal.shell import Shell
 
 log = logging.getLogger(__name__)
+
+ROOT_WARNING = "AiKore runs as root, and so does every app. Start it as an ordinary user, or name one by AIKORE_USER."
 
 GRACEFUL_SOCKETS = 2
 """Seconds open requests get when the manager ends."""
@@ -89,6 +91,9 @@ class House:
         self.bus.publish("blueprints", blueprints)
         self.bus.publish("system", system.system_info(self.settings, self.proxy, await self.sampler.gpus()))
         self.watch.begin(self.manager.list_views())
+        if privileges.is_root():
+            log.warning(ROOT_WARNING)
+            self.bus.notice("warning", ROOT_WARNING)
         self._removals = asyncio.create_task(self._follow_removals())
 
     async def _follow_removals(self) -> None:
@@ -193,6 +198,7 @@ def serve(settings: Settings) -> int:
     """Run AiKore until it is told to end; return the exit code. A wished restart does not return."""
     _set_up_logging(settings.log_level)
     try:
+        privileges.become(settings)
         restart = asyncio.run(_serve(settings))
     except AiKoreError as error:
         print(f"aikore: {error.message}", file=sys.stderr)  # noqa: T201 — the person who started it reads this

@@ -69,6 +69,7 @@ class AiKoreServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self.variables: dict[str, str] = {}
         """Variables of the process besides its settings."""
+        self.python = sys.executable
         self.process: subprocess.Popen[bytes] | None = None
         self.log_path = home.parent / f"{home.name}.aikore.log"
         self.http = httpx.Client(base_url=self.url, timeout=30)
@@ -85,7 +86,7 @@ class AiKoreServer:
         """Start the process without waiting for it."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "aikore", "serve"],
+                [self.python, "-m", "aikore", "serve"],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
