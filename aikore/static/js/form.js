@@ -7,6 +7,9 @@ import { toast } from "./toasts.js";
 
 /** @import {Instance, Blueprint} from "./types.js" */
 
+/** Fill in what the server said only now. */
+export function updateForm() {}
+
 export function newInstance() {
   openForm(null);
 }

@@ -6,15 +6,18 @@ import { el } from "./dom.js";
 import { attempt } from "./toasts.js";
 
 /** @import {Instance} from "./types.js" */
-/** @import {Tool} from "./tools.js" */
+/** @import {Tool, ToolKind} from "./types.js" */
+
+/** @type {ToolKind} */
+export const log = { kind: "log", label: "Log", key: "l", open };
 
 const TAIL_BYTES = 262144;
 const LINES_MAX = 5000;
 const LINE_SHOWN = 10000;
 const NEAR_END = 40;
 
-/** @param {Instance} instance @returns {Tool} */
-export function makeLog(instance) {
+/** @param {HTMLElement} panel @param {Instance} instance @returns {Tool} */
+function open(panel, instance) {
   const base = `/api/instances/${instance.id}/logs`;
   const output = el("pre", { class: "log", tabindex: "0", "aria-label": `Log of ${instance.name}`, "data-testid": "log-text" });
   const live = el("div", { class: "live" });
@@ -23,18 +26,18 @@ export function makeLog(instance) {
   const sought = el("input", { type: "search", placeholder: "Search the whole log", "aria-label": "Search the whole log", "data-testid": "log-search" });
   const matches = el("ul", { class: "matches", hidden: true, "data-testid": "matches" });
   const form = el("form", {}, sought);
-  const panel = el("div", {}, el("div", { class: "tools-bar" }, form, el("label", {}, follow, " Follow"), el("span", { class: "space" }),
+  panel.append(el("div", { class: "tools-bar" }, form, el("label", {}, follow, " Follow"), el("span", { class: "space" }),
     el("a", { href: address(`${base}/download`), download: "", text: "Download" })), matches, output);
 
   const ansi = new Ansi();
   /** @type {string[]} */
   let waiting = [];
-  let open = "";
+  let unended = "";
   let drawn = 0;
   let frame = 0;
   let next = -1;
   let closed = false;
-  const drawOpen = () => live.replaceChildren(...ansi.peek(open.slice(-LINE_SHOWN)));
+  const drawOpen = () => live.replaceChildren(...ansi.peek(unended.slice(-LINE_SHOWN)));
   /** @type {WebSocket | undefined} */
   let socket;
 
@@ -51,11 +54,11 @@ export function makeLog(instance) {
   const later = () => { frame ||= requestAnimationFrame(draw); };
   /** @param {string} text */
   const take = (text) => {
-    const lines = (open + text).split("\n");
-    open = lines.pop() ?? "";
-    if (open.length > LINE_SHOWN) {
-      lines.push(open);
-      open = "";
+    const lines = (unended + text).split("\n");
+    unended = lines.pop() ?? "";
+    if (unended.length > LINE_SHOWN) {
+      lines.push(unended);
+      unended = "";
     }
     for (const line of lines) waiting.push(line === "" ? "\u200b" : shortened(line));
     if (waiting.length > LINES_MAX) waiting = waiting.slice(-LINES_MAX); // a page in the background draws nothing
@@ -92,7 +95,7 @@ export function makeLog(instance) {
     void attempt(search(base, sought.value, matches));
   });
   connect();
-  return { panel, close: () => { closed = true; socket?.close(); } };
+  return { close: () => { closed = true; socket?.close(); } };
 }
 
 /** @param {string} line @returns {string} what is shown of it; the download has all */

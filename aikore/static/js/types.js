@@ -21,6 +21,8 @@
  * @property {string[]} actions
  * @property {"strip" | "keep"} base_path
  * @property {string} status_since
+ * @property {string} [group]
+ * @property {number} [position]
  */
 /**
  * @typedef {object} Blueprint
@@ -28,8 +30,12 @@
  * @property {string} name
  * @property {string} category
  * @property {string} description
+ * @property {string} homepage
+ * @property {string[]} provides
+ * @property {{kind: string, path: string, timeout: number | null}} ready
  * @property {string} source
  * @property {string | null} error
+ * @property {Record<string, unknown>} [requires] what it needs, where it says so
  */
 /** @typedef {{id: string, name: string, slug: string, base_blueprint: string, deleted_at: string, size: number}} Trashed */
 /** @typedef {{id: string, name: string}} Gpu */
@@ -47,4 +53,20 @@
 /** @typedef {{id: number, name: string, role: Role, created_at: string, sessions: number}} Person */
 /** @typedef {{id: number, role: Role, created_by: string, created_at: string, expires_at: string}} Invite */
 /** @typedef {{id: number, time: string, who: string, via: string, address: string, action: string, target: string, status: number, detail: string}} AuditEntry */
+/**
+ * @typedef {object} Tool what an open tab can be asked
+ * @property {() => void} close lets go of everything; the panel is removed by the caller
+ * @property {() => void} [show] its tab came to the front
+ * @property {() => void} [hide] another tab lies over it; it goes on running
+ * @property {(instance: Instance) => void} [update] the instance changed, or what the person may do
+ * @property {() => boolean} [dirty] whether it holds input that is not saved
+ */
+/**
+ * @typedef {object} ToolKind
+ * @property {string} kind as in `tab-<kind>` and in what the browser remembers
+ * @property {string} label what menus and tabs call it
+ * @property {string} [key] opens it for the chosen instance
+ * @property {Role} [role] who may open it; everybody unless told
+ * @property {(panel: HTMLElement, instance: Instance) => Tool} open fills the empty panel
+ */
 export {};
