@@ -58,7 +58,7 @@ const MENU = [
 
 /** @param {Instance} instance @param {HTMLElement} anchor */
 export function openMenu(instance, anchor) {
-  const script = access.may("operator") ? [/** @type {Item} */ (["script", "Launch script", () => openTool("script", instance)])] : [];
+  const script = access.may("operator") ? /** @type {Item[]} */ ([["terminal", "Terminal", () => openTool("terminal", instance)], ["script", "Launch script", () => openTool("script", instance)]]) : [];
   popMenu(anchor, [
     ["view", "Open", () => openTool("view", instance)],
     ["log", "Log", () => openTool("log", instance)],

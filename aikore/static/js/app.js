@@ -118,6 +118,7 @@ const KEYS = {
   r: ["Restart", (instance) => void send(instance, "restart"), "operator"],
   l: ["Log", (instance) => openTool("log", instance)],
   v: ["View", (instance) => openTool("view", instance)],
+  t: ["Terminal", (instance) => openTool("terminal", instance), "operator"],
   e: ["Script", (instance) => openTool("script", instance), "operator"],
   Enter: ["View", (instance) => openTool("view", instance)],
   m: ["More", (instance) => openMenu(instance, /** @type {HTMLElement} */ (document.querySelector(`[data-instance="${instance.id}"] [data-testid="more"]`)))],

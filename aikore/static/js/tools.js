@@ -4,9 +4,10 @@ import { byId, el, setText } from "./dom.js";
 import { makeLog } from "./log.js";
 import { makeScript } from "./script.js";
 import { store } from "./store.js";
+import { terminal } from "./terminal.js";
 import { makeView } from "./view.js";
 
-/** @import {Instance} from "./types.js" */
+/** @import {Instance, ToolKind} from "./types.js" */
 
 /**
  * @typedef {object} Tool
@@ -17,8 +18,17 @@ import { makeView } from "./view.js";
  */
 /** @typedef {{tool: Tool, tab: HTMLElement, label: HTMLButtonElement, id: number, kind: string}} Open */
 
-const MAKERS = { view: makeView, log: makeLog, script: makeScript };
-const WORDS = { view: "", log: "log", script: "script" };
+const MAKERS = { view: makeView, log: makeLog, script: makeScript, terminal: made(terminal) };
+const WORDS = { view: "", log: "log", script: "script", terminal: "terminal" };
+
+/** @param {ToolKind} kind @returns {(instance: Instance) => Tool} */
+function made(kind) {
+  return (instance) => {
+    const panel = el("div", {});
+    const tool = kind.open(panel, instance);
+    return { ...tool, panel, mayClose: () => !tool.dirty?.() || confirm("There are changes that are not saved. Close it all the same?") };
+  };
+}
 
 /** @type {Map<string, Open>} */
 const open = new Map();

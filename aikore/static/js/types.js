@@ -47,4 +47,20 @@
 /** @typedef {{id: number, name: string, role: Role, created_at: string, sessions: number}} Person */
 /** @typedef {{id: number, role: Role, created_by: string, created_at: string, expires_at: string}} Invite */
 /** @typedef {{id: number, time: string, who: string, via: string, address: string, action: string, target: string, status: number, detail: string}} AuditEntry */
+/**
+ * @typedef {object} Tool what an open tab can be asked
+ * @property {() => void} close lets go of everything; the panel is removed by the caller
+ * @property {() => void} [show] its tab came to the front
+ * @property {() => void} [hide] another tab lies over it; it goes on running
+ * @property {(instance: Instance) => void} [update] the instance changed, or what the person may do
+ * @property {() => boolean} [dirty] whether it holds input that is not saved
+ */
+/**
+ * @typedef {object} ToolKind
+ * @property {string} kind as in `tab-<kind>` and in what the browser remembers
+ * @property {string} label what menus and tabs call it
+ * @property {string} [key] opens it for the chosen instance
+ * @property {Role} [role] who may open it; everybody unless told
+ * @property {(panel: HTMLElement, instance: Instance) => Tool} open fills the empty panel
+ */
 export {};

@@ -1,0 +1,25 @@
+/** What this browser remembers of the page: sizes, open tabs, order. Nothing else touches its storage, but the theme. */
+
+import { BASE } from "./api.js";
+
+/** Two AiKores below one host keep apart. @param {string} key */
+const full = (key) => `aikore:${BASE}:${key}`;
+
+/** @template T @param {string} key @param {T} fallback @returns {T} what was remembered */
+export function recall(key, fallback) {
+  try {
+    const text = localStorage.getItem(full(key));
+    return text === null ? fallback : JSON.parse(text);
+  } catch {
+    return fallback; // storage is off, or somebody wrote something else there
+  }
+}
+
+/** @param {string} key @param {unknown} value */
+export function remember(key, value) {
+  try {
+    localStorage.setItem(full(key), JSON.stringify(value));
+  } catch {
+    // storage is off or full: the page works without memory
+  }
+}
