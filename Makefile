@@ -26,7 +26,7 @@ check: $(VENV)/.test ## lint, types, shell rules, front-end types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/unit/test_shell_rules.py tests/unit/test_docs.py tests/test_layers.py -q
-	npm ci --silent && npx tsc -p . && npx eslint aikore/static
+	npm ci --silent && npx tsc -p . && npx eslint aikore/static tools/vendor
 
 soak: $(VENV)/.test ## the long forms of the tests (hundreds of kills and reloads)
 	$(PYTEST) tests -m soak -q --timeout 3600
@@ -38,12 +38,12 @@ lock: ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile -q --all-extras --no-annotate --no-header -o requirements.lock pyproject.toml
 
 clean: ## remove what was installed here
-	rm -rf $(VENV) node_modules
+	rm -rf $(VENV) node_modules aikore/static/vendor
 
-$(VENV)/.run: pyproject.toml requirements.lock tools/install
+$(VENV)/.run: pyproject.toml requirements.lock tools/install package-lock.json $(wildcard tools/vendor/*)
 	tools/install run $(PYTHON) $(VENV)
 	@touch $@
 
-$(VENV)/.test: pyproject.toml requirements.lock tools/install
+$(VENV)/.test: pyproject.toml requirements.lock tools/install package-lock.json $(wildcard tools/vendor/*)
 	tools/install test $(PYTHON) $(VENV)
 	@touch $@ $(VENV)/.run

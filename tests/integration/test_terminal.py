@@ -183,6 +183,7 @@ def test_a_viewer_who_comes_back_goes_on_at_the_byte_where_he_left(house: AiKore
     fresh = Terminal(house, "/api/instances/mein-bar/terminal", session=terminal.id)
     fresh.wait(lambda: b"after\r\n" in fresh.output, "a new viewer gets what is kept")
     assert fresh.started["reset"] is True
+    assert fresh.started["end"] >= left, "what is history is told: a query in it is not to be answered again"
     assert fresh.output[: left - fresh.offset] == terminal.output[fresh.offset - terminal.offset :]
     again.close(), fresh.close()
 
