@@ -18,6 +18,9 @@ from aikore.errors import InvalidNameError, InvalidPathError
 NAME_MAX = 80
 """Characters of a name."""
 
+GROUP_MAX = 60
+"""Characters of a group's name."""
+
 SLUG_MAX = 40
 """Characters of a slug; a DNS label has 63 (RFC 1035), the rest is room for suffixes."""
 
@@ -43,6 +46,16 @@ def clean_name(name: str) -> str:
     for char in text:
         if unicodedata.category(char) in _FORBIDDEN_CATEGORIES or char in _BIDI_CONTROLS:
             raise InvalidNameError(f"The name holds the character U+{ord(char):04X}, which cannot be shown. Remove it.")
+    return text
+
+
+def clean_group(group: str) -> str:
+    """Return a group's name as it is stored, "" for none. Raises InvalidNameError as :func:`clean_name` does."""
+    if not group.strip():
+        return ""
+    text = clean_name(group)
+    if len(text) > GROUP_MAX:
+        raise InvalidNameError(f"The group's name has {len(text)} characters; {GROUP_MAX} are possible. Shorten it.")
     return text
 
 

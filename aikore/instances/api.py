@@ -19,6 +19,8 @@ from aikore.instances.schemas import (
     InstanceChange,
     InstanceCopy,
     InstanceCreate,
+    Order,
+    Run,
     Script,
     ScriptSave,
     Trashed,
@@ -75,6 +77,12 @@ def _add_instances(routes: APIRouter, manager: Manager) -> None:
     async def create_instance(request: Request, wanted: InstanceCreate) -> Response:
         """Make an instance from a blueprint."""
         return _made(request, manager, await manager.create(wanted))
+
+    @routes.post("/api/instances/order", response_model=list[Instance], dependencies=access.ADMIN)
+    async def order_instances(request: Request, wanted: Order) -> Response:
+        """Set the order in which instances are listed."""
+        await manager.arrange(wanted.ids)
+        return _json(request, manager.list_views())
 
     @routes.get("/api/instances/{id}", response_model=Instance, dependencies=access.VIEWER)
     async def get_instance(request: Request, id: Key) -> Response:  # noqa: A002
@@ -147,6 +155,11 @@ def _add_wishes(routes: APIRouter, manager: Manager) -> None:
 
     async def after(request: Request, actor: Actor) -> Response:
         return _json(request, manager.view(actor))
+
+    @routes.get("/api/instances/{id}/runs", response_model=list[Run], dependencies=access.VIEWER)
+    async def list_runs(request: Request, id: Key) -> Response:  # noqa: A002
+        """List the last 200 runs, newest first."""
+        return _json(request, await manager.runs.of(manager.actor(id).row.id))
 
     @routes.post("/api/instances/{id}/rebuild", response_model=Instance, dependencies=access.OPERATOR)
     async def rebuild_instance(request: Request, id: Key) -> Response:  # noqa: A002
