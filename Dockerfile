@@ -43,11 +43,11 @@ RUN --mount=type=bind,from=build,source=/wheel,target=/wheel \
     /opt/aikore/bin/uv pip install -q --no-cache --python /opt/aikore --no-deps --compile-bytecode /wheel/*.whl
 COPY docker/root /
 COPY entry.sh /etc/aikore/entry.sh
-# Whoever the user will be: the data folder of a fresh volume, and the places where s6 keeps its state, are open to him.
+# Whoever the user will be: he may write /run and the data folder of a fresh volume; s6 keeps its state below /run.
 RUN useradd --uid 1000 --user-group --home-dir /config/home --no-create-home --shell /bin/bash aikore && \
     sed -i -E 's/^(passwd|group):.*/& extrausers/' /etc/nsswitch.conf && \
     rm -rf /var/lib/extrausers && ln -s /run/aikore/extrausers /var/lib/extrausers && \
-    install -d -m 1777 /run/aikore && install -d -m 777 /config && \
+    chmod 1777 /run && install -d -m 777 /config && \
     for service in manager nginx; do \
         for part in supervise event; do \
             ln -s "/run/aikore/s6/supervise/$service-$part" "/etc/aikore/services/$service/$part" && \

@@ -26,7 +26,7 @@ check_numbers() {
 take_home() {
     mkdir -p "$AIKORE_HOME" 2>/dev/null || true
     [ "$(stat -c %u:%g "$AIKORE_HOME")" != "$PUID:$PGID" ] || return 0
-    say "giving $AIKORE_HOME and what is in it to $PUID:$PGID"
+    [ -z "$(ls -A "$AIKORE_HOME")" ] || say "giving $AIKORE_HOME and all in it to $PUID:$PGID, this once"
     chmod go-w "$AIKORE_HOME" 2>/dev/null || true # a fresh volume is open to everybody
     if find "$AIKORE_HOME" -xdev -mindepth 1 ! \( -uid "$PUID" -gid "$PGID" \) -exec chown -h "$PUID:$PGID" {} +; then
         chown "$PUID:$PGID" "$AIKORE_HOME" && return 0
@@ -35,7 +35,6 @@ take_home() {
 }
 
 become_user() {
-    [ -w "$RUN" ] || chown "$PUID:$PGID" "$RUN" || true
     as-aikore true 2>/dev/null ||
         fail "Cannot become $PUID:$PGID. Give the capabilities SETUID and SETGID, or start with --user $PUID:$PGID."
     exec as-aikore "$0" "$@"
@@ -47,7 +46,12 @@ check_home() {
     [ -d "$AIKORE_HOME" ] && [ -w "$AIKORE_HOME" ] && [ -x "$AIKORE_HOME" ] && return
     fail "The data folder $AIKORE_HOME cannot be written by user $(id -u), group $(id -g); it is" \
         "$(stat -c 'of %u:%g with mode %a' "$AIKORE_HOME" 2>/dev/null || printf 'not there')." \
-        "Give the folder to that user (chown), or start with the PUID and PGID, or the --user, that it belongs to."
+        "Mount it writable and give it to that user (chown), or start with the PUID and PGID, or --user, of its owner."
+}
+
+check_run() {
+    { mkdir -p "$RUN" && [ -w "$RUN" ]; } 2>/dev/null ||
+        fail "$RUN cannot be written by user $(id -u). Under --read-only say: --tmpfs /run:mode=1777 --tmpfs /tmp"
 }
 
 check_time_zone() {
@@ -57,8 +61,9 @@ check_time_zone() {
     esac
 }
 
-# A name for the user: programs ask for one, and the image knows only number 1000.
+# A name for the user: programs ask for one, and the image knows only number 1000 (extrausers: 500 and above).
 name_user() {
+    export USER=aikore LOGNAME=aikore
     getent passwd "$(id -u)" >/dev/null && return
     mkdir -p "$RUN/extrausers"
     printf 'aikore:x:%s:%s:AiKore:%s:/bin/bash\n' "$(id -u)" "$(id -g)" "$HOME" >"$RUN/extrausers/passwd"
@@ -67,8 +72,7 @@ name_user() {
 
 lay_out() {
     rm -rf "$RUN/s6" "$AIKORE_RUNTIME_DIR"
-    mkdir -p "$AIKORE_RUNTIME_DIR" "$RUN/s6/scan/.s6-svscan" "$RUN/s6/supervise" 2>/dev/null ||
-        fail "$RUN cannot be written by user $(id -u). With --read-only it must be a tmpfs: --tmpfs /run:mode=1777"
+    mkdir -p "$AIKORE_RUNTIME_DIR" "$RUN/s6/scan/.s6-svscan" "$RUN/s6/supervise"
     ln -s /etc/aikore/services/* "$RUN/s6/scan/"
     ln -s /etc/aikore/svscan/* "$RUN/s6/scan/.s6-svscan/"
     mkdir -p "$AIKORE_HOME/logs"
@@ -77,12 +81,12 @@ lay_out() {
 RUN=/run/aikore
 PUID=${PUID:-1000} PGID=${PGID:-1000} UMASK=${UMASK:-022}
 check_numbers
-mkdir -p "$RUN" 2>/dev/null || true
 if [ "$(id -u)" = 0 ]; then
     take_home
     [ "$PUID" = 0 ] || become_user "$@"
 fi
 umask "$UMASK"
+check_run
 check_time_zone
 name_user
 [ $# = 0 ] || exec "$@"
