@@ -72,6 +72,9 @@ class Settings(BaseSettings):
         "",
         description="User that AiKore becomes when root starts it, with all it starts: `aikore` or `1000:1000`.",
     )
+    runtime_dir: Path | None = Field(
+        None, description="Folder of the manager's socket and NGINX's files; empty: in the data folder."
+    )
     host: str = Field("127.0.0.1", description="Address NGINX listens on. `0.0.0.0` opens AiKore to the network.")
     port: int = Field(9000, ge=1, le=65535, description="Port NGINX listens on: the only door.")
     auth: AuthMode = Field(
@@ -219,6 +222,11 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("runtime_dir", mode="before")
+    @classmethod
+    def _absolute_or_none(cls, value: object) -> Path | None:
+        return Path(str(value)).expanduser().absolute() if value else None
+
     @property
     def app_port_pool(self) -> range:
         return PortRange.parse(self.app_ports).ports if self.app_ports else range(0)
@@ -272,12 +280,12 @@ class Settings(BaseSettings):
 
     @property
     def nginx_dir(self) -> Path:
-        return self.home / "nginx"
+        return (self.runtime_dir or self.home) / "nginx"
 
     @cached_property
     def run_dir(self) -> Path:
-        """Folder of the manager's socket: in the data folder, or where its path is too long, in ``/tmp`` by user."""
-        inside = self.home / "run"
+        """Folder of the manager's socket: as set, in the data folder, or where that is too long, in ``/tmp`` by user."""
+        inside = self.runtime_dir or self.home / "run"
         if len(os.fsencode(inside / "manager.sock")) <= UNIX_SOCKET_PATH_MAX:
             return inside
         digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
