@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from aikore.monitor.figures import GpuFigures, InstanceFigures, Stats
 
 NAME = re.compile(
     r"cpu|load|memory|swap|disk|disk\.(read|write)|network\.(received|sent)|manager\.(cpu|memory)"
-    r"|gpu\.[a-z0-9]{1,16}\.(utilization|memory|temperature|power)"
-    r"|instance\.[0-9]{1,18}\.(cpu|memory|gpu|gpu_memory)"
+    r"|gpu\.([a-z0-9]{1,16}|\*)\.(utilization|memory|temperature|power)"
+    r"|instance\.([0-9]{1,18}|\*)\.(cpu|memory|gpu|gpu_memory|gpu\.([a-z0-9]{1,16}|\*)\.memory)"
 )
-"""What may be asked for."""
+"""What may be asked for; ``*`` stands for every GPU or instance."""
+
+
+def expand(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return the wanted names, each once, with those that the ones with a ``*`` stand for in their place."""
+    found: dict[str, None] = {}
+    for name in wanted:
+        if "*" not in name:
+            found[name] = None
+            continue
+        pattern = re.compile(re.escape(name).replace(r"\*", "[^.]+"))
+        found.update(dict.fromkeys(one for one in known if pattern.fullmatch(one)))
+    return list(found)
 
 
 def values(stats: Stats) -> dict[str, float]:
@@ -54,3 +66,5 @@ def _of_instance(instance: InstanceFigures, gpus: bool) -> Iterator[tuple[str, f
     if gpus:
         yield prefix + "gpu", sum(instance["gpu_utilization"].values())
         yield prefix + "gpu_memory", sum(instance["gpu_memory"].values())
+        for gpu, used in instance["gpu_memory"].items():
+            yield f"{prefix}gpu.{gpu}.memory", used

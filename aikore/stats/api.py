@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, WebSocket
@@ -17,7 +17,7 @@ from aikore.live import end_quietly, until_gone
 from aikore.monitor.figures import Stats
 from aikore.monitor.history import CELLS_MOST, MINUTES, SECONDS
 from aikore.monitor.sampler import Sampler
-from aikore.monitor.series import NAME
+from aikore.monitor.series import NAME, expand
 from aikore.problems import problem_responses
 
 SEND_TIMEOUT = 30.0
@@ -28,7 +28,7 @@ POINTS = 600
 """Points of an answer where no step is given."""
 POINTS_MOST = 12_000
 """Points of each series: a week by the minute, and some more."""
-SERIES_MOST = 200
+SERIES_MOST = 1000
 
 Time = Annotated[float | None, Query(ge=0, le=2**40, allow_inf_nan=False)]
 
@@ -72,7 +72,7 @@ def router(sampler: Sampler, metrics: Callable[[], tuple[bytes, str]]) -> APIRou
         step: Annotated[int | None, Query(ge=1, le=86400, description="Seconds of one point.")] = None,
     ) -> Response:
         """Tell what was: the last hour by the second, the last week by the minute."""
-        names = _names(series)
+        names = _names(series, sampler.history.names())
         now = int(time.time())
         first, step, count = _span(now, start, end, step, len(names))
         found = sampler.history.query(names, first, step, count)
@@ -101,16 +101,17 @@ async def _send(socket: WebSocket, sampler: Sampler) -> None:
             await socket.send_text(sample.text)
 
 
-def _names(text: str) -> list[str]:
+def _names(text: str, known: Sequence[str]) -> list[str]:
     """Return the wanted series. Raises InvalidError."""
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names or len(names) > SERIES_MOST:
-        raise InvalidError(f"Name 1 to {SERIES_MOST} series, separated by commas, e.g. series=cpu,memory.")
-    for name in names:
+    wanted = [name.strip() for name in text.split(",") if name.strip()]
+    for name in wanted:
         if not NAME.fullmatch(name):
             raise InvalidError(
-                f"There is no series {name[:80]!r}. Series are cpu, memory, gpu.0.memory, instance.1.cpu …"
+                f"There is no series {name[:80]!r}. Series are cpu, memory, gpu.0.memory, instance.*.cpu …"
             )
+    names = expand(wanted, known)
+    if not wanted or len(names) > SERIES_MOST:
+        raise InvalidError(f"Name 1 to {SERIES_MOST} series, separated by commas, e.g. series=cpu,gpu.*.memory.")
     return names
 
 

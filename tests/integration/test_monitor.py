@@ -129,6 +129,8 @@ def test_gpu_memory_belongs_to_the_instance_whose_process_the_driver_names(house
     assert first["ecc"] == {"corrected": 2, "uncorrected": 0}
     metrics = metric_values(server)
     labels = (("gpu", "1"), ("id", str(one["id"])), ("inferred", "false"))
+    known = history(server, "cpu,gpu.*.memory,instance.*.gpu.1.memory")["series"]
+    assert known.keys() == {"cpu", "gpu.0.memory", "gpu.1.memory", f"instance.{one['id']}.gpu.1.memory"}
     assert metrics["aikore_instance_gpu_memory_bytes", labels] == 3 * GIB
 
 
@@ -239,6 +241,7 @@ def test_a_damaged_history_is_ignored(house: House, tmp_path: Path) -> None:
     [
         {"series": ""},
         {"series": "cpu,secrets"},
+        {"series": "*"},
         {"series": "instance.1.cpu/../x"},
         {"series": "cpu", "from": 2_000_000_000_000},
         {"series": "cpu", "from": 100, "to": 50},
