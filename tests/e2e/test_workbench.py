@@ -82,19 +82,25 @@ def test_an_edit_says_what_waits_for_a_restart_and_what_others_did(dashboard: Da
     assert (server.get("one")["launch_args"], server.get("one")["hostname"]) == ("--lowv", "one.lan")
 
 
+NAMES = ["ok", "  ", "a" * 80, "a" * 81, "😀" * 80, "a\u202eb", "a\tb", "TAKEN", "ＴＡＫＥＮ", "../x"]
+HOSTS = ["a.example.lan", "a_b", "1.2.3.4", "Ä.de", "-a.de", "a." * 127 + "a", "b." * 126]
+NETWORKS = ["10.0.0.1/33", "10.0.0.01", "10.0.0.0/255.0.0.0", "lan", "::1", "fe80::/129"]
 CASES: list[tuple[str, Any]] = [
-    *(("name", name) for name in ("ok", "  ", "a" * 80, "a" * 81, "😀" * 80, "a\u202eb", "a\tb", "TAKEN", "ＴＡＫＥＮ", "../x")),
-    *(("hostname", host) for host in ("a.example.lan", "a_b", "1.2.3.4", "Ä.de", "-a.de", "a." * 127 + "a", "b." * 126)),
+    *(("name", name) for name in NAMES),
+    *(("hostname", host) for host in HOSTS),
     *(("environment", {name: ""}) for name in ("A_1", "1A", "A B", "WEBUI_PORT")),
     *(("environment", {"A": value}) for value in ("x" * 8193, "\0")),
     *(("launch_args", "x" * length) for length in (8192, 8193)),
-    *(("open_networks", [one]) for one in ("10.0.0.1/33", "10.0.0.01", "10.0.0.0/255.0.0.0", "lan", "::1", "fe80::/129")),
+    *(("open_networks", [one]) for one in NETWORKS),
     *(("open_networks", ["10.0.0.0/8"] * length) for length in (50, 51)),
-]  # fmt: skip
+]
 CHECK = """async cases => {
     const rules = await import('/static/js/validate.js');
-    const check = {name: text => rules.nameProblem(text, ['Taken']), hostname: rules.hostnameProblem,
-        launch_args: rules.textProblem, environment: map => rules.variablesProblem(Object.entries(map)), open_networks: rules.networksProblem};
+    const check = {
+        name: text => rules.nameProblem(text, ['Taken']), hostname: rules.hostnameProblem,
+        launch_args: rules.textProblem,
+        environment: map => rules.variablesProblem(Object.entries(map)), open_networks: rules.networksProblem,
+    };
     return cases.map(([field, value]) => check[field](value));
 }"""
 
