@@ -22,7 +22,7 @@ store.addEventListener("change", (event) => {
   if (topic === "instance") updateRow(data);
   else if (all || topic === "instance_removed" || topic === "blueprints") updateTable();
   if (all || topic.startsWith("instance")) updateTools();
-  if (all || topic === "blueprints" || topic === "system") updateForm();
+  if (topic !== "notice") updateForm();
   if (all || topic === "trash") updateTrash();
   if (topic === "notice") toast(data.message, { error: data.level === "error" });
   if (all || topic === "connection") showConnection();

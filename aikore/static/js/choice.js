@@ -11,6 +11,8 @@ import { store } from "./store.js";
 export const together = new Set();
 /** @type {number | null} where a range begins */
 let anchor = null;
+/** @type {number[]} what the last range took in; another one from the same beginning replaces it */
+let range = [];
 
 /** @type {[string, string][]} */
 const DEEDS = [["start", "Start"], ["stop", "Stop"], ["restart", "Restart"]];
@@ -30,6 +32,7 @@ export function chooseOne(id, yes) {
   if (yes) together.add(id);
   else together.delete(id);
   anchor = id;
+  range = [];
 }
 
 /** Choose everything between where the last choice was made and this. @param {number[]} order @param {number} id */
@@ -37,7 +40,9 @@ export function chooseRange(order, id) {
   const from = order.indexOf(anchor ?? id);
   const to = order.indexOf(id);
   if (from < 0) return chooseOne(id, true);
-  for (const between of order.slice(Math.min(from, to), Math.max(from, to) + 1)) together.add(between);
+  for (const before of range) together.delete(before);
+  range = order.slice(Math.min(from, to), Math.max(from, to) + 1);
+  for (const between of range) together.add(between);
 }
 
 /** @param {number} id where a range would begin */

@@ -14,7 +14,7 @@ const headings = new Map();
 export function heading({ key, words, members }, folded, changed) {
   let row = headings.get(key);
   if (!row) {
-    row = el("tr", { class: "group" }, el("td", { colspan: COLUMNS.length + 2 },
+    row = el("tr", { class: "group" }, el("td", {},
       el("button", { "data-testid": "group", onclick: () => { foldGroup(key); changed(); } }, icon("fold"), el("span", { class: "title" }), el("span", { class: "sub" }))));
     headings.set(key, row);
   }

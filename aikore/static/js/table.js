@@ -41,6 +41,7 @@ export function chooseBy(step, extend) {
   const at = current === null ? -1 : shown.indexOf(current);
   const id = shown[Math.min(shown.length - 1, Math.max(0, at + step))];
   if (id === undefined) return;
+  if (extend && !together.size && current !== null) chooseOne(current, true);
   rows.get(id)?.row.focus();
   if (extend) mark(() => chooseRange(shown, id));
 }
