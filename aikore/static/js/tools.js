@@ -1,7 +1,7 @@
 /** Tabs beside each other: views, logs and scripts of instances. A hidden tab keeps running. */
 
 import { byId, el, setText } from "./dom.js";
-import { makeLog } from "./log.js";
+import { log } from "./log.js";
 import { makeScript } from "./script.js";
 import { store } from "./store.js";
 import { terminal } from "./terminal.js";
@@ -18,7 +18,7 @@ import { makeView } from "./view.js";
  */
 /** @typedef {{tool: Tool, tab: HTMLElement, label: HTMLButtonElement, id: number, kind: string}} Open */
 
-const MAKERS = { view: makeView, log: makeLog, script: makeScript, terminal: made(terminal) };
+const MAKERS = { view: makeView, log: made(log), script: makeScript, terminal: made(terminal) };
 const WORDS = { view: "", log: "log", script: "script", terminal: "terminal" };
 
 /** @param {ToolKind} kind @returns {(instance: Instance) => Tool} */
