@@ -171,4 +171,4 @@ def test_a_progress_line_is_shown_in_colour_without_its_codes(dashboard: Dashboa
     dashboard.server.post("bar", "start")
     dashboard.press("bar", "log")
     expect(dashboard.page.locator(".log .live")).to_have_text("50% of it")
-    expect(dashboard.page.locator(".log .live .f2")).to_have_text("50%")
+    expect(dashboard.page.locator(".log .live span")).to_have_text("50%")

@@ -1,4 +1,4 @@
-/** What a person can do with an instance. Which of it is possible now, the server says in `actions`. */
+/** What a person can do with an instance: the one list behind menu, keys and palette. What is possible, the server says. */
 
 import { access } from "./access.js";
 import { call, wish } from "./api.js";
@@ -6,23 +6,31 @@ import { editInstance } from "./form.js";
 import { popMenu } from "./menu.js";
 import { store } from "./store.js";
 import { attempt, toast } from "./toasts.js";
+import { TOOL_KINDS } from "./toolkinds.js";
 import { openTool } from "./tools.js";
 
-/** @import {Instance} from "./types.js" */
-/** @import {Item} from "./menu.js" */
+/** @import {Instance, Role} from "./types.js" */
+
+/**
+ * @typedef {object} Action
+ * @property {string} name
+ * @property {(instance: Instance) => string} words
+ * @property {string} [key]
+ * @property {Role} role who may do it at all
+ * @property {(instance: Instance) => boolean} possible
+ * @property {(instance: Instance) => void} run
+ */
 
 /** @param {Instance} instance @param {string} action */
 export function send(instance, action) {
   return attempt(wish(instance.id, action));
 }
 
-/** @param {Instance} instance */
-export function toggle(instance) {
-  return send(instance, instance.actions.includes("stop") ? "stop" : "start");
-}
+/** @param {Instance} instance @returns {"start" | "stop"} */
+export const toggling = (instance) => (instance.actions.includes("stop") ? "stop" : "start");
 
 /** @param {Instance} instance */
-export async function remove(instance) {
+async function remove(instance) {
   if (!(await attempt(call("DELETE", `/api/instances/${instance.id}`)))) return;
   toast(`${instance.name} is in the trash.`, { action: "Undo", run: () => restoreNewest(instance) });
 }
@@ -46,23 +54,30 @@ async function rebuild(instance) {
   if (await send(instance, "rebuild")) toast(`The environment of ${instance.name} is rebuilt at its next start.`);
 }
 
-/** @type {[string, string, (instance: Instance) => void][]} action, words, what it does */
-const MENU = [
-  ["restart", "Restart", (instance) => void send(instance, "restart")],
-  ["activate", "Answer at /comfyui/", (instance) => void send(instance, "activate")],
-  ["edit", "Edit", (instance) => editInstance(instance)],
-  ["copy", "Copy", (instance) => void copy(instance)],
-  ["rebuild", "Rebuild environment", (instance) => void rebuild(instance)],
-  ["delete", "Move to trash", (instance) => void remove(instance)],
+/** @param {string} name @param {string} words @param {Role} role @param {(instance: Instance) => void} run @param {string} [key] @returns {Action} */
+const offered = (name, words, role, run, key) => ({ name, words: () => words, key, role, run, possible: (instance) => instance.actions.includes(name) });
+
+/** @type {Action[]} */
+export const ACTIONS = [
+  ...TOOL_KINDS.map(({ kind, label, key, role = "viewer" }) => /** @type {Action} */ ({
+    name: kind, words: () => label, key, role, possible: () => access.may(role), run: (instance) => openTool(kind, instance),
+  })),
+  {
+    name: "toggle", words: (instance) => (toggling(instance) === "stop" ? "Stop" : "Start"), key: "s", role: "operator",
+    possible: (instance) => instance.actions.includes(toggling(instance)), run: (instance) => void send(instance, toggling(instance)),
+  },
+  offered("restart", "Restart", "operator", (instance) => void send(instance, "restart"), "r"),
+  offered("activate", "Answer at /comfyui/", "operator", (instance) => void send(instance, "activate")),
+  offered("edit", "Edit", "admin", (instance) => editInstance(instance), "d"),
+  offered("copy", "Copy", "admin", (instance) => void copy(instance)),
+  offered("rebuild", "Rebuild environment", "operator", (instance) => void rebuild(instance)),
+  offered("delete", "Move to trash", "admin", (instance) => void remove(instance)),
 ];
+
+/** @param {Instance} instance @returns {Action[]} what is possible now */
+export const actionsOf = (instance) => ACTIONS.filter((action) => action.possible(instance));
 
 /** @param {Instance} instance @param {HTMLElement} anchor */
 export function openMenu(instance, anchor) {
-  const script = access.may("operator") ? /** @type {Item[]} */ ([["terminal", "Terminal", () => openTool("terminal", instance)], ["script", "Launch script", () => openTool("script", instance)]]) : [];
-  popMenu(anchor, [
-    ["view", "Open", () => openTool("view", instance)],
-    ["log", "Log", () => openTool("log", instance)],
-    ...script,
-    ...MENU.filter(([action]) => instance.actions.includes(action)).map(([action, words, run]) => /** @type {Item} */ ([action, words, () => run(instance)])),
-  ]);
+  popMenu(anchor, actionsOf(instance).map(({ name, words, run }) => [name, words(instance), () => run(instance)]));
 }

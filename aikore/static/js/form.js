@@ -1,11 +1,21 @@
-/** The form that makes and changes an instance. It is filled once when it opens; live updates never touch it. */
+/** The form that makes and changes an instance. Live updates offer more in it and say what others did; they never touch input. */
 
 import { call, Problem } from "./api.js";
-import { el } from "./dom.js";
+import { changeWords, othersWords, touched, waits } from "./changes.js";
+import { el, setText } from "./dom.js";
+import { field, gpuChoice, variables } from "./fields.js";
+import { blueprintPicker } from "./picker.js";
 import { store } from "./store.js";
 import { toast } from "./toasts.js";
+import { hostnameProblem, nameKey, nameProblem, networksProblem, textProblem, variablesProblem } from "./validate.js";
 
-/** @import {Instance, Blueprint} from "./types.js" */
+/** @import {Instance} from "./types.js" */
+
+/** @type {(() => void) | null} of the form that is open */
+let update = null;
+
+/** Let an open form show what the server said only now. */
+export const updateForm = () => update?.();
 
 export function newInstance() {
   openForm(null);
@@ -16,163 +26,148 @@ export function editInstance(instance) {
   openForm(instance);
 }
 
-/** @param {string} label @param {HTMLElement} control @param {string} [hint] */
-function field(label, control, hint) {
-  control.id ||= `field-${label.toLowerCase().replace(/\W+/g, "-")}`;
-  const box = el("div", { class: "field" }, el("label", { for: control.id, text: label }), control);
-  if (hint) box.append(el("p", { class: "hint", text: hint }));
-  return box;
-}
-
-/** @param {string | undefined} chosen */
-function blueprintPicker(chosen) {
-  const box = el("fieldset", { class: "picker", "aria-label": "Blueprint" });
-  const last = (/** @type {Blueprint} */ blueprint) => Number(/^\d/.test(blueprint.id)); // 99-… are for testing
-  const order = [...store.blueprints].sort((a, b) => last(a) - last(b) || a.id.localeCompare(b.id));
-  for (const blueprint of order) box.append(choice(blueprint, blueprint.id === chosen));
-  return box;
-}
-
-/** @param {Blueprint} blueprint @param {boolean} checked */
-function choice(blueprint, checked) {
-  const radio = el("input", { type: "radio", name: "blueprint", value: blueprint.id, checked, disabled: Boolean(blueprint.error), "data-testid": `blueprint-${blueprint.id}` });
-  return el("label", { class: blueprint.error ? "choice broken" : "choice" }, radio,
-    el("b", { text: blueprint.name || blueprint.id }),
-    el("span", { text: blueprint.error ?? blueprint.description ?? "" }));
-}
-
-/** @param {Record<string, string>} environment */
-function variables(environment) {
-  const box = el("div", { class: "variables" });
-  const add = (key = "", value = "") => {
-    const line = el("div", {},
-      el("input", { "aria-label": "Variable", placeholder: "NAME", value: key, spellcheck: "false", "data-testid": "env-name" }),
-      el("input", { "aria-label": "Value", placeholder: "value", value, spellcheck: "false", "data-testid": "env-value" }),
-      el("button", { type: "button", "aria-label": "Remove variable", text: "×", onclick: () => line.remove() }));
-    box.append(line);
-  };
-  for (const [key, value] of Object.entries(environment)) add(key, value);
-  const button = el("button", { type: "button", text: "Add variable", "data-testid": "env-add", onclick: () => add() });
-  const read = () => Object.fromEntries([...box.children].map((line) => {
-    const [key, value] = [...line.querySelectorAll("input")].map((input) => input.value);
-    return /** @type {[string, string]} */ ([(key ?? "").trim(), value ?? ""]);
-  }).filter(([key]) => key));
-  return { node: el("div", { class: "field" }, el("span", { class: "label", text: "Environment variables" }), box, el("div", {}, button)), read };
-}
-
-/** @param {string[] | null} chosen */
-function gpuChoice(chosen) {
-  const present = store.system.gpus ?? [];
-  const missing = (chosen ?? []).filter((id) => !present.some((gpu) => gpu.id === id));
-  const gpus = [...present, ...missing.map((id) => ({ id, name: "not there now" }))];
-  const mode = el("select", { "data-testid": "gpu-mode" },
-    el("option", { value: "all", text: gpus.length ? "All GPUs" : "Whatever is there" }),
-    el("option", { value: "cpu", text: "CPU only" }),
-    ...(gpus.length ? [el("option", { value: "some", text: "These GPUs" })] : []));
-  mode.value = chosen === null ? "all" : chosen.length === 0 ? "cpu" : "some";
-  const boxes = gpus.map((gpu) => el("input", { type: "checkbox", value: gpu.id, checked: chosen?.includes(gpu.id) ?? false }));
-  const list = el("div", { class: "checks" }, ...gpus.map((gpu, index) => el("label", {}, /** @type {HTMLElement} */ (boxes[index]), `${gpu.id} · ${gpu.name}`)));
-  const show = () => { list.hidden = mode.value !== "some"; };
-  mode.addEventListener("change", show);
-  show();
-  const read = () => {
-    if (mode.value !== "some") return mode.value === "all" ? null : [];
-    const ids = boxes.filter((box) => box.checked).map((box) => box.value);
-    if (!ids.length) throw new Problem(422, "invalid", "Choose at least one GPU, or CPU only.");
-    return ids;
-  };
-  return { node: el("div", {}, field("GPUs", mode), list), read };
+/** @param {Instance | null} instance as it is when the form opens */
+function makeFields(instance) {
+  const name = el("input", { value: instance?.name ?? "", autocomplete: "off", "data-testid": "name" });
+  const picker = blueprintPicker(instance?.base_blueprint);
+  const gpus = gpuChoice(instance ? instance.gpu_ids : null);
+  const env = variables(instance?.environment ?? {});
+  const args = el("input", { value: instance?.launch_args ?? "", spellcheck: "false", autocapitalize: "off", placeholder: "--lowvram", "data-testid": "launch-args" });
+  const hostname = el("input", { value: instance?.hostname ?? "", spellcheck: "false", autocapitalize: "off", placeholder: "comfy.example.lan", "data-testid": "hostname" });
+  const networks = el("textarea", { rows: "2", spellcheck: "false", placeholder: "192.168.1.0/24", "data-testid": "open-networks" });
+  networks.value = (instance?.open_networks ?? []).join("\n");
+  const group = el("input", { value: instance?.group ?? "", autocomplete: "off" });
+  const withGroups = [...store.instances.values()].some((one) => one.group !== undefined);
+  const auto = el("input", { type: "checkbox", checked: instance?.autostart ?? false });
+  const again = el("input", { type: "checkbox", checked: instance?.restart_policy === "on-failure" });
+  const named = field("Name", name);
+  const arguments_ = field("Launch arguments", args);
+  const host = field("Host name", hostname, "Besides its path, the instance then answers under this name.");
+  const open = field("Networks without login", networks, "Programs that can send no token, e.g. 192.168.1.0/24. Empty: everybody logs in.");
+  const listed = () => networks.value.split(/[\s,;]+/).filter(Boolean);
+  const more = el("details", { open: Boolean(instance) }, el("summary", { text: "More settings" }), gpus.node, env.node, arguments_.node, host.node, open.node,
+    ...(withGroups ? [field("Group", group).node] : []),
+    el("div", { class: "checks" }, el("label", {}, auto, "Start with AiKore"), el("label", {}, again, "Start again after a failure")));
+  const read = () => ({
+    name: name.value, base_blueprint: picker.value(), gpu_ids: gpus.read(), environment: Object.fromEntries(env.read()), launch_args: args.value,
+    hostname: hostname.value, open_networks: listed(), autostart: auto.checked, restart_policy: again.checked ? "on-failure" : "never",
+    ...(withGroups ? { group: group.value } : {}),
+  });
+  const others = () => [...store.instances.values()].filter((one) => one.id !== instance?.id).map((one) => one.name);
+  /** @returns {[HTMLElement, (words: string) => void, string][]} what is wrong where */
+  const problems = () => [
+    [picker.search, () => {}, picker.value() ? "" : "Choose a blueprint first."],
+    [name, named.complain, nameProblem(name.value, others())],
+    [gpus.node, gpus.complain, gpus.problem()],
+    [env.node, env.complain, variablesProblem(env.read())],
+    [args, arguments_.complain, textProblem(args.value)],
+    [hostname, host.complain, hostnameProblem(hostname.value)],
+    [networks, open.complain, networksProblem(listed())],
+  ];
+  return { nodes: [picker.node, named.node, more], name, picker, gpus, more, read, problems };
 }
 
 /** @param {Instance | null} instance */
 function openForm(instance) {
-  const name = el("input", { value: instance?.name ?? "", maxlength: "200", required: true, autocomplete: "off", "data-testid": "name" });
-  const picker = blueprintPicker(instance?.base_blueprint);
-  const gpus = gpuChoice(instance ? instance.gpu_ids : null);
-  const env = variables(instance?.environment ?? {});
-  const args = el("input", { value: instance?.launch_args ?? "", spellcheck: "false", placeholder: "--lowvram", "data-testid": "launch-args" });
-  const hostname = el("input", { value: instance?.hostname ?? "", spellcheck: "false", placeholder: "comfy.example.lan" });
-  const networks = el("textarea", { rows: "2", spellcheck: "false", placeholder: "192.168.1.0/24", "data-testid": "open-networks" });
-  networks.value = (instance?.open_networks ?? []).join("\n");
-  const auto = el("input", { type: "checkbox", checked: instance?.autostart ?? false });
-  const again = el("input", { type: "checkbox", checked: instance?.restart_policy === "on-failure" });
+  const { nodes, name, picker, gpus, more, read, problems } = makeFields(instance);
   const problem = el("p", { class: "problem", role: "alert", "data-testid": "problem" });
   const start = el("input", { type: "checkbox", checked: true, "data-testid": "start-now" });
-  const more = el("details", { open: Boolean(instance) }, el("summary", { text: "More settings" }), gpus.node, env.node,
-    field("Launch arguments", args), field("Host name", hostname, "Besides its path, the instance then answers under this name."),
-    field("Networks without login", networks, "Programs that can send no token, e.g. 192.168.1.0/24. Empty: everybody logs in."),
-    el("div", { class: "checks" }, el("label", {}, auto, "Start with AiKore"), el("label", {}, again, "Start again after a failure")));
+  const changes = el("p", { class: "hint", role: "status", "data-testid": "changes" });
+  const theirs = el("p", { class: "hint", role: "status", "data-testid": "theirs" });
+  const restart = el("button", { type: "submit", value: "restart", text: "Save and restart", hidden: true, "data-testid": "save-restart" });
   const save = el("button", { class: "primary", type: "submit", text: instance ? "Save" : "Create", "data-testid": "save" });
-  const form = el("form", { method: "dialog", novalidate: true },
-    el("h2", { text: instance ? `Edit ${instance.name}` : "New instance" }),
-    el("div", { class: "field" }, el("span", { class: "label", text: "Blueprint" }), picker),
-    field("Name", name), more,
-    ...(instance ? [el("p", { class: "hint", text: "What the program uses takes effect at its next start; name and host name at once." })] : [el("div", { class: "checks" }, el("label", {}, start, "Start it right away"))]),
-    problem, el("div", { class: "end" }, el("button", { type: "button", text: "Cancel", onclick: () => dialog.close() }), save));
+  const form = el("form", { method: "dialog", novalidate: true }, el("h2", { text: instance ? `Edit ${instance.name}` : "New instance" }), ...nodes,
+    ...(instance ? [changes, theirs] : [el("div", { class: "checks" }, el("label", {}, start, "Start it right away"))]), problem,
+    el("div", { class: "end" }, el("button", { type: "button", text: "Cancel", onclick: () => dialog.close() }), restart, save));
   const dialog = el("dialog", { "aria-label": instance ? "Edit instance" : "New instance", "data-testid": "form" }, form);
-  const blueprint = () => /** @type {HTMLInputElement | null} */ (picker.querySelector(":checked"))?.value;
   let typed = Boolean(instance);
-  name.addEventListener("input", () => { typed = true; });
-  picker.addEventListener("change", () => {
-    if (!typed) name.value = freeName(store.blueprints.find((b) => b.id === blueprint())?.name ?? "");
-  });
-  /** @param {Record<string, unknown>} [extra] */
-  const submit = async (extra = {}) => {
-    save.disabled = true;
+  const running = () => Boolean(instance && store.instances.get(instance.id)?.actions.includes("restart"));
+
+  const show = () => {
+    if (!instance) return;
+    const mine = touched(instance, read());
+    setText(changes, changeWords(mine, running()) || "Nothing is changed yet.");
+    setText(theirs, othersWords(instance, store.instances.get(instance.id) ?? instance, mine));
+    restart.hidden = !running() || !waits(mine);
+  };
+  /** @param {boolean} all also of fields that nobody has touched yet @returns {[HTMLElement, string] | undefined} the first */
+  const check = (all) => {
+    let first;
+    for (const [control, complain, words] of problems()) {
+      if (all || !words || control.dataset.touched) complain(words);
+      if (words) first ??= /** @type {[HTMLElement, string]} */ ([control, words]);
+    }
+    return first;
+  };
+  /** @param {boolean} andRestart @param {Record<string, unknown>} [extra] */
+  const submit = async (andRestart, extra = {}) => {
     problem.replaceChildren();
+    const wrong = check(true);
+    if (wrong) return refuse(...wrong);
+    save.disabled = restart.disabled = true;
     try {
-      const wanted = { name: name.value, base_blueprint: blueprint() ?? "", gpu_ids: gpus.read(), environment: env.read(), launch_args: args.value,
-        hostname: hostname.value, open_networks: networks.value.split(/[\s,;]+/).filter(Boolean), autostart: auto.checked, restart_policy: again.checked ? "on-failure" : "never" };
-      if (!wanted.base_blueprint) throw new Problem(422, "invalid", "Choose a blueprint first.");
-      const { data } = instance ? await call("PATCH", `/api/instances/${instance.id}`, { ...touched(instance, wanted), ...extra }) : await call("POST", "/api/instances", wanted);
+      const mine = instance ? touched(instance, read()) : {};
+      const { data } = instance ? await call("PATCH", `/api/instances/${instance.id}`, { ...mine, ...extra }) : await call("POST", "/api/instances", read());
       dialog.close();
       if (!instance && start.checked) await call("POST", `/api/instances/${data.id}/start`);
-      if (instance && needsRestart(instance, data)) toast(`${data.name} uses its new settings after a restart.`, { action: "Restart", run: () => void call("POST", `/api/instances/${data.id}/restart`) });
+      if (instance && waits(mine) && data.actions.includes("restart")) await restartOrOffer(data, andRestart);
     } catch (error) {
       if (dialog.open) explain(error);
       else toast(error instanceof Error ? error.message : String(error), { error: true });
     }
-    save.disabled = false;
+    save.disabled = restart.disabled = false;
+  };
+  /** @param {HTMLElement} control @param {string} words */
+  const refuse = (control, words) => {
+    if (more.contains(control)) more.open = true;
+    problem.textContent = words;
+    /** @type {HTMLElement | null} */ (control.matches("input, textarea") ? control : control.querySelector("select, input"))?.focus();
   };
   /** @param {unknown} error */
   const explain = (error) => {
     problem.append(error instanceof Error ? error.message : String(error));
-    if (instance && error instanceof Problem && error.code === "conflict" && blueprint() !== instance.base_blueprint) {
-      problem.append(" ", el("button", { type: "button", text: "Replace the script", onclick: () => void submit({ replace_script: true }) }),
-        " ", el("button", { type: "button", text: "Keep my script", onclick: () => void submit({ replace_script: false }) }));
+    if (instance && error instanceof Problem && error.code === "conflict" && picker.value() !== instance.base_blueprint) {
+      problem.append(" ", el("button", { type: "button", text: "Replace the script", onclick: () => void submit(false, { replace_script: true }) }),
+        " ", el("button", { type: "button", text: "Keep my script", onclick: () => void submit(false, { replace_script: false }) }));
     }
   };
-  form.addEventListener("submit", (event) => { event.preventDefault(); void submit(); });
-  dialog.addEventListener("close", () => dialog.remove());
+  form.addEventListener("input", (event) => {
+    const control = /** @type {HTMLElement} */ (event.target);
+    control.dataset.touched = "yes";
+    /** @type {HTMLElement | null} */ (control.closest("[role=group]"))?.setAttribute("data-touched", "yes");
+    if (control === name) typed = true;
+    check(false);
+    show();
+  });
+  form.addEventListener("change", show);
+  picker.node.addEventListener("picked", () => {
+    if (!typed) name.value = freeName(store.blueprints.find((one) => one.id === picker.value())?.name || picker.value());
+    check(false);
+    show();
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void submit(/** @type {SubmitEvent} */ (event).submitter === restart);
+  });
+  update = () => { picker.update(); gpus.update(); show(); };
+  dialog.addEventListener("close", () => { dialog.remove(); update = null; });
   document.body.append(dialog);
   dialog.showModal();
-  (instance ? name : picker.querySelector("input"))?.focus();
+  show();
+  (instance ? name : matchMedia("(pointer: fine)").matches ? picker.search : dialog).focus();
 }
 
-/** What differs from the instance as it was when the form opened; what others changed meanwhile stays theirs.
- * @param {Instance} instance @param {Record<string, unknown>} wanted */
-function touched(instance, wanted) {
-  const before = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (instance));
-  return Object.fromEntries(Object.entries(wanted).filter(([key, value]) => !same(value, before[key])));
-}
-
-/** @param {unknown} a @param {unknown} b */
-function same(a, b) {
-  const plain = (/** @type {unknown} */ value) => JSON.stringify(value, (_, part) =>
-    (part && typeof part === "object" && !Array.isArray(part) ? Object.entries(part).sort() : part));
-  return plain(a) === plain(b);
-}
-
-/** @param {Instance} before @param {Instance} after */
-function needsRestart(before, after) {
-  const used = /** @type {const} */ (["base_blueprint", "gpu_ids", "environment", "launch_args"]);
-  return after.actions.includes("restart") && used.some((key) => !same(before[key], after[key]));
+/** @param {Instance} instance @param {boolean} now */
+async function restartOrOffer(instance, now) {
+  const restart = () => call("POST", `/api/instances/${instance.id}/restart`);
+  if (now) await restart();
+  else toast(`${instance.name} uses its new settings after a restart.`, { action: "Restart", run: () => void restart() });
 }
 
 /** @param {string} name */
 function freeName(name) {
-  const taken = new Set([...store.instances.values()].map((instance) => instance.name.toLowerCase()));
+  const taken = new Set([...store.instances.values()].map((instance) => nameKey(instance.name)));
   let free = name;
-  for (let number = 2; taken.has(free.toLowerCase()); number++) free = `${name} ${number}`;
+  for (let number = 2; taken.has(nameKey(free)); number++) free = `${name} ${number}`;
   return free;
 }

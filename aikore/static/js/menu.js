@@ -11,7 +11,7 @@ export function popMenu(anchor, items, heading) {
   for (const [name, words, run] of items) {
     menu.append(el("button", { role: "menuitem", "data-action": name, text: words, onclick: () => { menu.hidePopover(); run(); } }));
   }
-  document.body.append(menu);
+  (anchor.closest("section, header, dialog") ?? document.body).append(menu); // within a landmark, for who listens to the page
   menu.addEventListener("toggle", (event) => {
     if (/** @type {ToggleEvent} */ (event).newState === "closed") menu.remove();
   });

@@ -6,10 +6,13 @@ import { el } from "./dom.js";
 import { attempt, toast } from "./toasts.js";
 
 /** @import {Instance} from "./types.js" */
-/** @import {Tool} from "./tools.js" */
+/** @import {Tool, ToolKind} from "./types.js" */
 
-/** @param {Instance} instance @returns {Tool} */
-export function makeScript(instance) {
+/** @type {ToolKind} */
+export const script = { kind: "script", label: "Script", key: "e", role: "operator", open };
+
+/** @param {HTMLElement} panel @param {Instance} instance @returns {Tool} */
+function open(panel, instance) {
   const path = `/api/instances/${instance.id}/script`;
   const editor = el("textarea", { class: "editor", spellcheck: "false", wrap: "off", "aria-label": `Launch script of ${instance.name}`, "data-testid": "script" });
   const save = el("button", { class: "primary", text: "Save", disabled: true, "data-testid": "script-save" });
@@ -59,6 +62,6 @@ export function makeScript(instance) {
   };
   update();
   void attempt(load());
-  const panel = el("div", {}, el("div", { class: "tools-bar" }, save, note, problem), conflict, editor);
-  return { panel, update, mayClose: () => editor.value === saved || confirm("The script has changes that are not saved. Close it all the same?") };
+  panel.append(el("div", { class: "tools-bar" }, save, note, problem), conflict, editor);
+  return { close: () => {}, update, dirty: () => editor.value !== saved };
 }

@@ -1,78 +1,143 @@
-/** The table of instances: one row per instance, kept and patched in place. */
+/** The table of instances: one row per instance, kept and patched in place, moved only when its place changes. */
 
-import { access } from "./access.js";
-import { openMenu, send } from "./actions.js";
-import { byId, el, setText } from "./dom.js";
+import { arrangement, grouped, matches, rearrange, sorted } from "./arrange.js";
+import { anchorAt, chooseOne, chooseRange, showChoice, together } from "./choice.js";
+import { byId, setText } from "./dom.js";
+import { heading, makeHeads } from "./heads.js";
+import { draggable, putBeside } from "./order.js";
+import { makeRow } from "./row.js";
 import { store } from "./store.js";
-import { openTool } from "./tools.js";
+import { ago } from "./times.js";
 
 /** @import {Instance} from "./types.js" */
-
-/** @typedef {{row: HTMLTableRowElement, update: (instance: Instance) => void}} Row */
+/** @import {Row} from "./row.js" */
+/** @import {Grouping} from "./arrange.js" */
 
 /** @type {Map<number, Row>} */
 const rows = new Map();
+/** @type {number[]} ids of the rows that are shown, from above */
+let shown = [];
 /** @type {number | null} */
-let chosen = null;
+let current = null;
 
-/** @returns {Instance | undefined} */
-export function chosenInstance() {
-  return chosen === null ? undefined : store.instances.get(chosen);
-}
+const filter = /** @type {HTMLInputElement} */ (byId("filter"));
+
+/** @returns {Instance | undefined} the instance that keys mean */
+export const chosenInstance = () => (current === null ? undefined : store.instances.get(current));
 
 /** @param {Instance} instance */
-function statusWords(instance) {
-  return instance.status_detail ? `${instance.status} · ${instance.status_detail}` : instance.status;
+export const rowOf = ({ id }) => rows.get(id)?.row;
+
+/** @param {number | null} id */
+function choose(id) {
+  current = id;
+  const reachable = id !== null && shown.includes(id) ? id : shown[0];
+  for (const [other, row] of rows) row.current(other === reachable);
+  if (id !== null) anchorAt(id);
+}
+
+/** @param {number} step @param {boolean} extend whether what lies between is chosen too */
+export function chooseBy(step, extend) {
+  const at = current === null ? -1 : shown.indexOf(current);
+  const id = shown[Math.min(shown.length - 1, Math.max(0, at + step))];
+  if (id === undefined) return;
+  if (extend && !together.size && current !== null) chooseOne(current, true);
+  rows.get(id)?.row.focus();
+  if (extend) mark(() => chooseRange(shown, id));
+}
+
+/** Move the chosen row up or down. @param {number} step */
+export function moveBy(step) {
+  const target = current === null ? undefined : shown[shown.indexOf(current) + step];
+  if (current === null || target === undefined) return;
+  putBeside(current, target, step > 0);
+  arrange();
+}
+
+export function toggleChosen() {
+  const id = current;
+  if (id !== null) mark(() => chooseOne(id, !together.has(id)));
+}
+
+export function clearChoice() {
+  mark(() => together.clear());
+}
+
+/** @param {() => void} change of what is chosen together */
+function mark(change) {
+  change();
+  for (const [id, { row, box }] of rows) {
+    box.checked = together.has(id);
+    row.setAttribute("aria-selected", String(box.checked));
+  }
+  showChoice(shown);
 }
 
 /** @param {number} id @returns {Row} */
-function makeRow(id) {
-  const current = () => /** @type {Instance} */ (store.instances.get(id));
-  const title = el("span", { class: "title" });
-  const sub = el("span", { class: "sub" });
-  const words = el("span", { class: "words" });
-  const since = el("time", { class: "since" });
-  const state = el("span", { class: "state" }, el("i", { "aria-hidden": "true" }), words, since);
-  const gpus = el("td");
-  const port = el("td", { class: "number" });
-  const go = el("button", { "data-testid": "toggle", onclick: () => void send(current(), go.dataset.action ?? "start") });
-  const view = el("button", { text: "Open", "data-testid": "view", onclick: () => openTool("view", current()) });
-  const log = el("button", { text: "Log", "data-testid": "log", onclick: () => openTool("log", current()) });
-  const more = el("button", { text: "⋯", "aria-label": "More", "aria-haspopup": "menu", "data-testid": "more", onclick: () => openMenu(current(), more) });
-  const row = el("tr", { tabindex: "0", "data-instance": id, onfocusin: () => choose(id), onclick: () => choose(id) },
-    el("td", { class: "name" }, el("span", { class: "line" }, title, sub)), el("td", { class: "status" }, state), gpus, port,
-    el("td", { class: "acts" }, go, view, log, more));
-  const update = (/** @type {Instance} */ instance) => {
-    row.dataset.status = instance.status;
-    setText(title, instance.name);
-    title.title = instance.name;
-    setText(sub, instance.is_comfyui_active_slot ? `${instance.base_blueprint} · /comfyui/` : instance.base_blueprint);
-    setText(words, statusWords(instance));
-    since.dateTime = instance.status_since;
-    setText(since, ago(instance.status_since));
-    state.title = `${statusWords(instance)}\nsince ${new Date(instance.status_since).toLocaleString()}`;
-    gpus.replaceChildren(...gpuChips(instance.gpu_ids));
-    setText(port, String(instance.port));
-    const action = instance.actions.includes("stop") ? "stop" : "start";
-    go.dataset.action = action;
-    setText(go, action === "stop" ? "Stop" : "Start");
-    go.hidden = !access.may("operator");
-    go.disabled = !instance.actions.includes(action);
-    for (const button of [go, view, log, more]) button.setAttribute("aria-description", instance.name);
-  };
-  return { row, update };
+function addRow(id) {
+  const made = makeRow(id, choose);
+  made.row.setAttribute("aria-selected", "false");
+  made.row.addEventListener("click", (event) => {
+    const onBox = event.target === made.box;
+    if (event.shiftKey) mark(() => chooseRange(shown, id));
+    else if (onBox || event.ctrlKey || event.metaKey) mark(() => chooseOne(id, onBox ? made.box.checked : !together.has(id)));
+  });
+  made.row.addEventListener("mousedown", (event) => { if (event.shiftKey) event.preventDefault(); }); // selects no text
+  draggable(made.handle, id, arrange);
+  rows.set(id, made);
+  return made;
 }
 
-const MINUTE = 60;
-const HOUR = 3600;
-const DAY = 86400;
+export function updateTable() {
+  for (const [id, { row }] of rows) {
+    if (store.instances.has(id)) continue;
+    row.remove();
+    rows.delete(id);
+    if (current === id) current = null;
+  }
+  for (const instance of store.instances.values()) (rows.get(instance.id) ?? addRow(instance.id)).update(instance);
+  arrange();
+}
 
-/** @param {string} time @returns {string} how long ago, in the largest unit that fits */
-function ago(time) {
-  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(time)) / 1000));
-  if (seconds < MINUTE) return `${seconds} s`;
-  if (seconds < HOUR) return `${Math.floor(seconds / MINUTE)} min`;
-  return seconds < 2 * DAY ? `${Math.floor(seconds / HOUR)} h` : `${Math.floor(seconds / DAY)} d`;
+/** @param {Instance} instance */
+export function updateRow(instance) {
+  (rows.get(instance.id) ?? addRow(instance.id)).update(instance);
+  arrange();
+}
+
+/** Put the rows that are to be shown where they belong. */
+function arrange() {
+  const sought = filter.value.trim();
+  const found = sorted(store.instances.values()).filter((instance) => matches(instance, sought));
+  const wanted = [];
+  shown = [];
+  for (const group of grouped(found)) {
+    const folded = arrangement.folded.includes(group.key);
+    if (group.key) wanted.push(heading(group, folded, arrange));
+    for (const { id } of folded ? [] : group.members) {
+      shown.push(id);
+      wanted.push(/** @type {Row} */ (rows.get(id)).row);
+    }
+  }
+  reconcile(byId("rows"), wanted);
+  byId("loading").hidden = store.ready;
+  byId("empty").hidden = !store.ready || store.instances.size > 0;
+  byId("no-match").hidden = !store.ready || found.length > 0 || store.instances.size === 0;
+  choose(current);
+  showChoice(shown);
+}
+
+/** @param {HTMLElement} body @param {HTMLElement[]} wanted */
+function reconcile(body, wanted) {
+  const focused = document.activeElement;
+  const kept = new Set(wanted);
+  for (const child of [...body.children]) if (!kept.has(/** @type {HTMLElement} */ (child))) child.remove();
+  let next = body.firstElementChild;
+  for (const row of wanted) {
+    if (row === next) next = next.nextElementSibling;
+    else body.insertBefore(row, next);
+  }
+  if (focused !== document.activeElement && focused instanceof HTMLElement && body.contains(focused)) focused.focus({ preventScroll: true });
 }
 
 /** Let the shown times grow; while the connection is lost they stand still. */
@@ -81,63 +146,14 @@ export function updateTimes() {
   for (const time of byId("rows").querySelectorAll("time")) setText(time, ago(time.dateTime));
 }
 
-/** @param {string[] | null} ids @returns {HTMLElement[]} */
-function gpuChips(ids) {
-  const texts = ids === null ? ["all"] : ids.length === 0 ? ["CPU"] : ids.map((id) => (id.length > 8 ? id.slice(0, 8) : id));
-  return texts.map((text) => el("span", { class: "chip", text }));
-}
-
-/** @param {number} id */
-function choose(id) {
-  chosen = id;
-  for (const [other, { row }] of rows) row.setAttribute("aria-selected", String(other === id));
-}
-
-/** @param {-1 | 1} step */
-export function moveChoice(step) {
-  const visible = [...rows.values()].map(({ row }) => row).filter((row) => !row.hidden);
-  const at = visible.findIndex((row) => row.getAttribute("aria-selected") === "true");
-  visible[Math.min(visible.length - 1, Math.max(0, at + step))]?.focus();
-}
-
-export function updateTable() {
-  const body = byId("rows");
-  for (const [id, { row }] of rows) {
-    if (!store.instances.has(id)) {
-      row.remove();
-      rows.delete(id);
-      if (chosen === id) chosen = null;
-    }
-  }
-  for (const instance of store.instances.values()) {
-    let row = rows.get(instance.id);
-    if (!row) {
-      row = makeRow(instance.id);
-      rows.set(instance.id, row);
-      body.append(row.row);
-    }
-    row.update(instance);
-  }
-  filterTable();
-}
-
-/** @param {Instance} instance */
-export function updateRow(instance) {
-  const row = rows.get(instance.id);
-  if (row) row.update(instance);
-  else updateTable();
-}
-
-export function filterTable() {
-  const sought = /** @type {HTMLInputElement} */ (byId("filter")).value.trim().toLowerCase();
-  let shown = 0;
-  for (const instance of store.instances.values()) {
-    const row = rows.get(instance.id)?.row;
-    const matches = `${instance.name} ${instance.base_blueprint} ${instance.status}`.toLowerCase().includes(sought);
-    if (row) row.hidden = !matches;
-    if (matches) shown++;
-  }
-  byId("loading").hidden = store.ready;
-  byId("empty").hidden = !store.ready || store.instances.size > 0;
-  byId("no-match").hidden = shown > 0 || store.instances.size === 0;
+export function beginTable() {
+  makeHeads(arrange);
+  const grouping = /** @type {HTMLSelectElement} */ (byId("grouping"));
+  grouping.value = arrangement.grouping;
+  grouping.addEventListener("change", () => { rearrange({ grouping: /** @type {Grouping} */ (grouping.value) }); arrange(); });
+  filter.addEventListener("input", arrange);
+  byId("choose-all").addEventListener("change", (event) => mark(() => {
+    for (const id of shown) chooseOne(id, /** @type {HTMLInputElement} */ (event.target).checked);
+  }));
+  byId("choose-none").addEventListener("click", clearChoice);
 }

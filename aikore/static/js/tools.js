@@ -1,99 +1,204 @@
-/** Tabs beside each other: views, logs and scripts of instances. A hidden tab keeps running. */
+/** Tools of instances as tabs, in one column or two beside each other. A hidden tab keeps running: panels never move. */
 
+import { access } from "./access.js";
+import { makeDivider } from "./divider.js";
 import { byId, el, setText } from "./dom.js";
-import { log } from "./log.js";
-import { makeScript } from "./script.js";
+import { icon } from "./icons.js";
+import { phone, showPane } from "./layout.js";
+import { recall, remember } from "./memory.js";
+import { popMenu } from "./menu.js";
 import { store } from "./store.js";
-import { terminal } from "./terminal.js";
-import { makeView } from "./view.js";
+import { makeTab, walkable } from "./tabs.js";
+import { TOOL_KINDS } from "./toolkinds.js";
 
-/** @import {Instance, ToolKind} from "./types.js" */
+/** @import {Instance, Tool, ToolKind} from "./types.js" */
 
 /**
- * @typedef {object} Tool
+ * @typedef {object} Open
+ * @property {string} key
+ * @property {ToolKind} kind
+ * @property {number} id of its instance
+ * @property {string} slug by which the browser remembers it
+ * @property {number} column 0 or 1
  * @property {HTMLElement} panel
- * @property {(instance: Instance) => void} [update]
- * @property {() => boolean} [mayClose]
- * @property {() => void} [close]
+ * @property {HTMLElement} tab
+ * @property {HTMLElement} words
+ * @property {Tool} tool
+ * @property {boolean} [shown]
  */
-/** @typedef {{tool: Tool, tab: HTMLElement, label: HTMLButtonElement, id: number, kind: string}} Open */
-
-const MAKERS = { view: makeView, log: made(log), script: makeScript, terminal: made(terminal) };
-const WORDS = { view: "", log: "log", script: "script", terminal: "terminal" };
-
-/** @param {ToolKind} kind @returns {(instance: Instance) => Tool} */
-function made(kind) {
-  return (instance) => {
-    const panel = el("div", {});
-    const tool = kind.open(panel, instance);
-    return { ...tool, panel, mayClose: () => !tool.dirty?.() || confirm("There are changes that are not saved. Close it all the same?") };
-  };
-}
+/** @typedef {{kind: string, slug: string, column: number, front: boolean}} Remembered */
 
 /** @type {Map<string, Open>} */
 const open = new Map();
+/** @type {(string | undefined)[]} the key of the tab in front, by column */
+const front = [undefined, undefined];
+/** the column that was used last */
+let current = 0;
+let restored = false;
 
-/** @param {keyof typeof MAKERS} kind @param {Instance} instance */
+const strips = ["tabs-0", "tabs-1"].map(byId);
+const movers = ["move-0", "move-1"].map(byId);
+
+/** @param {Open} one @returns {number} where it is shown */
+const columnOf = (one) => (phone.matches ? 0 : one.column);
+
+/** @param {string} kind @param {Instance} instance */
 export function openTool(kind, instance) {
   const key = `${kind}-${instance.id}`;
-  if (!open.has(key)) open.set(key, make(key, kind, instance));
+  const found = TOOL_KINDS.find((one) => one.kind === kind);
+  if (!found || !access.may(found.role ?? "viewer")) return;
+  if (!open.has(key)) make(key, found, instance, current);
   show(key);
-  document.body.dataset.pane = "tools";
-  document.dispatchEvent(new CustomEvent("pane"));
+  showPane("tools");
 }
 
-/** @param {string} key @param {keyof typeof MAKERS} kind @param {Instance} instance @returns {Open} */
-function make(key, kind, instance) {
-  const tool = MAKERS[kind](instance);
-  tool.panel.classList.add("panel");
-  tool.panel.id = `panel-${key}`;
-  tool.panel.setAttribute("role", "tabpanel");
-  const label = el("button", { role: "tab", "aria-controls": tool.panel.id, "data-testid": `tab-${kind}`, onclick: () => show(key) });
-  const tab = el("div", { class: "tab" }, label, el("button", { class: "close", "aria-label": "Close tab", text: "×", onclick: () => close(key) }));
-  byId("tabs").append(tab);
-  byId("panels").append(tool.panel);
-  const made = { tool, tab, label, id: instance.id, kind };
-  name(made, instance);
-  return made;
+/** @param {string} key @param {ToolKind} kind @param {Instance} instance @param {number} column */
+function make(key, kind, instance, column) {
+  const panel = el("div", { class: "panel", role: "tabpanel", id: `panel-${key}`, "aria-labelledby": `tab-${key}` });
+  byId("tools").append(panel);
+  const { tab, words } = makeTab(key, kind.kind, { show: () => show(key), close: () => closeTool(key), menu: (tab) => openTabMenu(key, tab) });
+  const one = { key, kind, id: instance.id, slug: instance.slug, column, panel, tab, words, tool: kind.open(panel, instance) };
+  open.set(key, one);
+  name(one, instance);
 }
 
-/** @param {Open} made @param {Instance} instance */
-function name(made, instance) {
-  const word = WORDS[/** @type {keyof typeof WORDS} */ (made.kind)];
-  setText(made.label, word ? `${instance.name} · ${word}` : instance.name);
-  made.tool.panel.setAttribute("aria-label", made.label.textContent ?? "");
+/** @param {Open} one @param {Instance} instance */
+function name({ kind, words, tab }, instance) {
+  setText(words, kind.kind === "view" ? instance.name : `${instance.name} · ${kind.label}`);
+  tab.title = words.textContent ?? "";
 }
 
 /** @param {string} key */
 function show(key) {
-  for (const [other, { tool, tab, label }] of open) {
-    tool.panel.toggleAttribute("data-hidden", other !== key);
-    tab.toggleAttribute("data-chosen", other === key);
-    label.setAttribute("aria-selected", String(other === key));
-  }
-  byId("no-tool").hidden = open.size > 0;
+  const one = open.get(key);
+  if (!one) return;
+  front[one.column] = key;
+  current = one.column;
+  place();
+  one.tab.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 /** @param {string} key */
-function close(key) {
-  const closing = open.get(key);
-  if (!closing || closing.tool.mayClose?.() === false) return;
-  closing.tool.close?.();
-  closing.tool.panel.remove();
-  closing.tab.remove();
+export function closeTool(key) {
+  const one = open.get(key);
+  if (!one) return;
+  if (one.tool.dirty?.() && !confirm(`${one.words.textContent} has changes that are not saved. Close it all the same?`)) return;
+  const hadFocus = one.tab.contains(document.activeElement) || one.panel.contains(document.activeElement);
+  one.tool.close();
+  one.panel.remove();
+  one.tab.remove();
   open.delete(key);
-  const last = [...open.keys()].pop();
-  if (last) show(last);
+  place();
+  if (hadFocus) open.get(currentTool() ?? "")?.tab.focus();
+}
+
+/** @returns {string | undefined} the key of the tab that was used last */
+export const currentTool = () => front[current];
+
+/** Bring the tab beside the current one to the front. @param {-1 | 1} way */
+export function stepTool(way) {
+  const keys = [...open.values()].filter((one) => one.column === current || phone.matches).map((one) => one.key);
+  const next = keys[(keys.indexOf(currentTool() ?? "") + way + keys.length) % keys.length];
+  if (next) show(next);
+}
+
+/** Move a tab to the other column. @param {string | undefined} key */
+export function moveTool(key) {
+  const one = open.get(key ?? "");
+  if (!one || open.size < 2) return;
+  const hadFocus = one.tab.contains(document.activeElement);
+  one.column = 1 - one.column;
+  show(one.key);
+  if (hadFocus) one.tab.focus();
+}
+
+/** @param {string} key @param {HTMLElement} tab */
+function openTabMenu(key, tab) {
+  const others = [...open.keys()].filter((other) => other !== key);
+  popMenu(tab, [
+    ["close", "Close", () => closeTool(key)],
+    ...(others.length ? [
+      /** @type {import("./menu.js").Item} */ (["close-others", "Close all others", () => others.forEach(closeTool)]),
+      /** @type {import("./menu.js").Item} */ (["move", "Move to the other side", () => moveTool(key)]),
+    ] : []),
+  ]);
+}
+
+/** Let every column have a tab in front, and no empty left one beside a full right one. */
+function settle() {
+  const all = [...open.values()];
+  if (!all.some((one) => one.column === 0)) {
+    for (const one of all) one.column = 0;
+    front[0] = front[1];
+  }
+  for (const column of [0, 1]) {
+    const here = all.filter((one) => one.column === column);
+    if (!here.some((one) => one.key === front[column])) front[column] = here.at(-1)?.key;
+  }
+  if (!front[current]) current = 0;
+}
+
+/** Show what is open as it now is. */
+function place() {
+  settle();
+  const split = front[1] !== undefined && !phone.matches;
+  byId("tools").toggleAttribute("data-split", split);
   byId("no-tool").hidden = open.size > 0;
+  for (const [column, mover] of movers.entries()) mover.hidden = open.size < 2 || phone.matches || (column === 1 && !split);
+  for (const one of open.values()) {
+    const column = columnOf(one);
+    const shown = one.key === (phone.matches ? front[current] : front[column]);
+    if (one.tab.parentElement !== strips[column]) strips[column]?.append(one.tab);
+    one.panel.dataset.column = String(column);
+    one.panel.toggleAttribute("data-hidden", !shown);
+    one.tab.setAttribute("aria-selected", String(shown));
+    one.tab.tabIndex = shown ? 0 : -1;
+    if (shown !== one.shown) (shown ? one.tool.show : one.tool.hide)?.();
+    one.shown = shown;
+  }
+  if (restored) remember("tools", [...open.values()].map((one) => ({ kind: one.kind.kind, slug: one.slug, column: one.column, front: front[one.column] === one.key })));
 }
 
 export function updateTools() {
-  for (const [key, made] of open) {
-    const instance = store.instances.get(made.id);
-    if (!instance) close(key);
-    else {
-      name(made, instance);
-      made.tool.update?.(instance);
-    }
+  restore();
+  for (const one of [...open.values()]) {
+    const instance = store.instances.get(one.id);
+    if (instance) {
+      name(one, instance);
+      one.tool.update?.(instance);
+    } else if (!one.tool.dirty?.()) closeTool(one.key); // what somebody typed stays for them to copy
   }
+}
+
+/** Once it is known what there is and who looks, open what was open here last time. */
+function restore() {
+  if (restored || !store.ready || !access.me) return;
+  restored = true;
+  const bySlug = new Map([...store.instances.values()].map((instance) => [instance.slug, instance]));
+  for (const { kind, slug, column, front: inFront } of recall("tools", /** @type {Remembered[]} */ ([]))) {
+    const instance = bySlug.get(slug);
+    const found = TOOL_KINDS.find((one) => one.kind === kind);
+    const key = `${kind}-${instance?.id}`;
+    if (!instance || !found || !access.may(found.role ?? "viewer") || open.has(key)) continue;
+    make(key, found, instance, column === 1 ? 1 : 0);
+    if (inFront) front[column === 1 ? 1 : 0] = key;
+  }
+  place();
+}
+
+export function beginTools() {
+  strips.forEach(walkable);
+  for (const [column, mover] of movers.entries()) {
+    mover.append(icon("split"));
+    mover.addEventListener("click", () => moveTool(front[column]));
+  }
+  makeDivider(byId("split-divider"), { name: "split", box: byId("tools"), least: 15, most: 85, usual: 50 });
+  phone.addEventListener("change", place);
+  addEventListener("beforeunload", (event) => {
+    if ([...open.values()].some((one) => one.tool.dirty?.())) event.preventDefault();
+  });
+  document.addEventListener("focusin", (event) => {
+    const one = [...open.values()].find(({ panel, tab }) => panel.contains(/** @type {Node} */ (event.target)) || tab.contains(/** @type {Node} */ (event.target)));
+    if (one && front[one.column] === one.key) current = one.column;
+  });
 }

@@ -21,6 +21,8 @@
  * @property {string[]} actions
  * @property {"strip" | "keep"} base_path
  * @property {string} status_since
+ * @property {string} [group]
+ * @property {number} [position]
  */
 /**
  * @typedef {object} Blueprint
@@ -28,8 +30,12 @@
  * @property {string} name
  * @property {string} category
  * @property {string} description
+ * @property {string} homepage
+ * @property {string[]} provides
+ * @property {{kind: string, path: string, timeout: number | null}} ready
  * @property {string} source
  * @property {string | null} error
+ * @property {Record<string, unknown>} [requires] what it needs, where it says so
  */
 /** @typedef {{id: string, name: string, slug: string, base_blueprint: string, deleted_at: string, size: number}} Trashed */
 /** @typedef {{id: string, name: string}} Gpu */

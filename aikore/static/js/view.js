@@ -5,18 +5,21 @@ import { BASE } from "./api.js";
 import { el } from "./dom.js";
 
 /** @import {Instance} from "./types.js" */
-/** @import {Tool} from "./tools.js" */
+/** @import {Tool, ToolKind} from "./types.js" */
 
-/** @param {Instance} instance @returns {Tool} */
-export function makeView(instance) {
+/** @type {ToolKind} */
+export const view = { kind: "view", label: "View", key: "v", open };
+
+/** @param {HTMLElement} panel @param {Instance} instance @returns {Tool} */
+function open(panel, instance) {
   const address = () => embedded(instance);
   const frame = el("iframe", { title: instance.name, src: address(), allow: "clipboard-read; clipboard-write; fullscreen", "data-testid": "frame" });
   const link = el("a", { href: instance.urls.path, target: "_blank", rel: "noopener", text: "New tab" });
-  const panel = el("div", {}, el("div", { class: "tools-bar" },
+  panel.append(el("div", { class: "tools-bar" },
     el("button", { text: "Reload", onclick: () => { frame.src = address(); } }),
     el("button", { text: "Whole window", "data-testid": "whole", onclick: wholeWindow }),
     el("span", { class: "space" }), ...others(instance), link), frame);
-  return { panel };
+  return { close: () => {} };
 }
 
 /** By its port an app has an origin of its own. One that keeps its path is embedded by it: JupyterLab refuses to be

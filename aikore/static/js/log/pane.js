@@ -50,7 +50,7 @@ export class Pane extends EventTarget {
     this.block = el("div", { class: "rows" });
     this.tail = el("div", { class: "row live" });
     this.space = el("div", { class: "space" }, this.block);
-    this.node = el("div", { class: "log", tabindex: "0", role: "log", "aria-live": "off", "aria-label": label, "data-testid": "log-text" }, this.space);
+    this.node = el("div", { class: "log", "data-own-keys": "", tabindex: "0", role: "log", "aria-live": "off", "aria-label": label, "data-testid": "log-text" }, this.space);
     this.node.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.node.addEventListener("keydown", (event) => this.#key(event));
     this.sized = new ResizeObserver(() => this.later());

@@ -1,0 +1,86 @@
+/** Which instances the table shows, in which order and in which groups. Plain functions over plain data. */
+
+import { recall, remember } from "./memory.js";
+import { store } from "./store.js";
+
+/** @import {Instance} from "./types.js" */
+/** @typedef {"none" | "status" | "blueprint" | "group"} Grouping */
+/** @typedef {{sort: string, falling: boolean, grouping: Grouping, folded: string[], order: string[]}} Arrangement */
+/** @typedef {{key: string, words: string, members: Instance[]}} Group */
+
+/** What needs a look comes first. */
+const STATUSES = ["error", "stalled", "starting", "stopping", "started", "stopped"];
+const compare = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
+
+/** @param {Instance} instance @returns {string} what people call its blueprint */
+export function blueprintName(instance) {
+  return store.blueprints.find((blueprint) => blueprint.id === instance.base_blueprint)?.name || instance.base_blueprint;
+}
+
+/** @param {Instance} instance @returns {string} */
+export function gpuWords(instance) {
+  if (instance.gpu_ids === null) return "all";
+  return instance.gpu_ids.length ? instance.gpu_ids.join(" ") : "CPU";
+}
+
+/** @type {Record<string, (a: Instance, b: Instance) => number>} by column; others cannot be sorted */
+export const ORDERS = {
+  name: (a, b) => compare(a.name, b.name),
+  blueprint: (a, b) => compare(blueprintName(a), blueprintName(b)),
+  gpu: (a, b) => compare(gpuWords(a), gpuWords(b)),
+  status: (a, b) => STATUSES.indexOf(a.status) - STATUSES.indexOf(b.status) || Date.parse(b.status_since) - Date.parse(a.status_since),
+  auto: (a, b) => Number(b.autostart) - Number(a.autostart),
+  address: (a, b) => compare(a.slug, b.slug),
+};
+
+/** @type {Arrangement} how this browser last had it; `order` are slugs, where the server keeps none */
+export const arrangement = { sort: "", falling: false, grouping: "none", folded: [], order: [], ...recall("table", {}) };
+
+/** @param {Partial<Arrangement>} change */
+export function rearrange(change) {
+  Object.assign(arrangement, change);
+  remember("table", arrangement);
+}
+
+/** @param {Iterable<Instance>} instances @returns {Instance[]} in the order somebody gave them by hand */
+export function byHand(instances) {
+  const places = new Map(arrangement.order.map((slug, index) => [slug, index]));
+  const place = (/** @type {Instance} */ instance) => instance.position ?? places.get(instance.slug) ?? places.size + instance.id;
+  return [...instances].sort((a, b) => place(a) - place(b) || a.id - b.id);
+}
+
+/** @param {Iterable<Instance>} instances @returns {Instance[]} */
+export function sorted(instances) {
+  const all = byHand(instances);
+  const order = ORDERS[arrangement.sort];
+  if (!order) return all;
+  return all.sort((a, b) => (arrangement.falling ? order(b, a) : order(a, b)));
+}
+
+/** @param {Instance} instance @param {string} sought @returns {boolean} */
+export function matches(instance, sought) {
+  const text = `${instance.name} ${instance.slug} ${instance.base_blueprint} ${blueprintName(instance)} ${instance.group ?? ""} ${instance.status} ${instance.status_detail}`.toLowerCase();
+  return sought.toLowerCase().split(/\s+/).every((part) => text.includes(part));
+}
+
+/** @type {Record<Exclude<Grouping, "none">, (instance: Instance) => string>} */
+const NAMES = {
+  status: (instance) => instance.status,
+  blueprint: blueprintName,
+  group: (instance) => instance.group || "Without a group",
+};
+
+/** @param {Instance[]} instances in their order @returns {Group[]} */
+export function grouped(instances) {
+  if (arrangement.grouping === "none") return [{ key: "", words: "", members: instances }];
+  /** @type {Map<string, Group>} */
+  const groups = new Map();
+  for (const instance of instances) {
+    const words = NAMES[arrangement.grouping](instance);
+    const group = groups.get(words) ?? { key: `${arrangement.grouping}:${words}`, words, members: [] };
+    group.members.push(instance);
+    groups.set(words, group);
+  }
+  const order = arrangement.grouping === "status" ? (/** @type {Group} */ { words }) => STATUSES.indexOf(words) : () => 0;
+  return [...groups.values()].sort((a, b) => order(a) - order(b) || compare(a.words, b.words));
+}

@@ -1,0 +1,25 @@
+/** What a person can do that concerns no single instance, for the palette and the keys. */
+
+import { switchTheme } from "./theme.js";
+import { byId } from "./dom.js";
+import { newInstance } from "./form.js";
+import { nextPane, showPane, toggleMonitoring } from "./layout.js";
+import { closeTool, currentTool, moveTool, stepTool } from "./tools.js";
+import { openTrash } from "./trash.js";
+
+/** @import {Role} from "./types.js" */
+/** @typedef {{words: string, key?: string, role?: Role, run: () => void}} Command */
+
+/** @type {Command[]} */
+export const COMMANDS = [
+  { words: "New instance", key: "n", role: "admin", run: newInstance },
+  { words: "Filter the table", key: "/", run: () => { showPane("instances"); byId("filter").focus(); } },
+  { words: "Fold or unfold the load", key: "f", run: toggleMonitoring },
+  { words: "Next tab", key: ".", run: () => stepTool(1) },
+  { words: "Previous tab", key: ",", run: () => stepTool(-1) },
+  { words: "Move the tab to the other side", key: "b", run: () => moveTool(currentTool()) },
+  { words: "Close the tab", key: "x", run: () => closeTool(currentTool() ?? "") },
+  { words: "Next pane", key: "F6", run: nextPane },
+  { words: "Trash", run: openTrash },
+  { words: "Switch between dark and light", run: switchTheme },
+];

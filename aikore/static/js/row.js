@@ -1,0 +1,103 @@
+/** One row of the table, made once and patched in place. */
+
+import { access } from "./access.js";
+import { openMenu, send, toggling } from "./actions.js";
+import { blueprintName } from "./arrange.js";
+import { el, setText } from "./dom.js";
+import { blueprintIcon, icon } from "./icons.js";
+import { store } from "./store.js";
+import { ago } from "./times.js";
+import { openTool } from "./tools.js";
+
+/** @import {Instance} from "./types.js" */
+
+/**
+ * @typedef {object} Row
+ * @property {HTMLTableRowElement} row
+ * @property {HTMLInputElement} box whether it is chosen together with others
+ * @property {HTMLElement} handle by which it is dragged
+ * @property {(instance: Instance) => void} update
+ * @property {(now: boolean) => void} current whether it is the row that keys mean; only it can be reached by Tab
+ */
+
+/** The columns of the table: name, heading, hint. The order of the cells below. */
+export const COLUMNS = /** @type {const} */ ([
+  ["name", "Name", ""], ["blueprint", "Blueprint", ""], ["status", "Status", ""], ["gpu", "GPU", "The GPUs it may use"],
+  ["cpu", "CPU", "Processor"], ["memory", "RAM", "Memory"], ["vram", "VRAM", "Memory of GPUs"],
+  ["auto", "Auto", "Starts with AiKore"], ["address", "Address", ""],
+]);
+
+/** @param {string} name @param {...Node} content */
+const cell = (name, ...content) => el("td", { class: `c-${name}` }, ...content);
+/** @param {string} figure */
+const figure = (figure) => el("td", { class: `c-${figure === "gpu" ? "vram" : figure} figure`, "data-figure": figure });
+
+/** @param {number} id @param {(id: number) => void} choose @returns {Row} */
+export function makeRow(id, choose) {
+  const now = () => /** @type {Instance} */ (store.instances.get(id));
+  const box = el("input", { type: "checkbox", "data-testid": "choose", tabindex: "-1" });
+  const handle = el("span", { class: "handle", title: "Drag to order" });
+  const title = el("span", { class: "title" });
+  const slot = el("span", { class: "chip", text: "/comfyui/", title: "Also answers at /comfyui/" });
+  const blueprint = el("span", { class: "sub" });
+  const words = el("span", { class: "words" });
+  const since = el("time", { class: "since" });
+  const state = el("span", { class: "state" }, el("i", { "aria-hidden": "true" }), words, since);
+  const gpus = cell("gpu");
+  const auto = cell("auto");
+  const address = el("a", { target: "_blank", rel: "noopener" });
+  const go = el("button", { "data-testid": "toggle", onclick: () => void send(now(), toggling(now())) });
+  const view = el("button", { class: "picture", title: "View (V)", "aria-label": "View", "data-testid": "view", onclick: () => openTool("view", now()) }, icon("open"));
+  const log = el("button", { class: "picture", title: "Log (L)", "aria-label": "Log", "data-testid": "log", onclick: () => openTool("log", now()) }, icon("lines"));
+  const more = el("button", { class: "picture", title: "More (M)", "aria-label": "More", "aria-haspopup": "menu", "data-testid": "more", onclick: () => openMenu(now(), more) }, icon("more"));
+  const row = el("tr", { tabindex: "-1", "data-instance": id, onfocusin: () => choose(id), onclick: () => choose(id) },
+    cell("choose", box), cell("name", el("span", { class: "line", ondblclick: () => openTool("view", now()) }, handle, title, slot)), cell("blueprint", blueprint), cell("status", state), gpus,
+    figure("cpu"), figure("memory"), figure("gpu"), auto, cell("address", address), cell("acts", el("span", { class: "acts" }, go, view, log, more)));
+  const reachable = [box, address, go, view, log, more];
+  for (const node of reachable) node.tabIndex = -1;
+  let drawing = "";
+  const update = (/** @type {Instance} */ instance) => {
+    row.dataset.status = instance.status;
+    setText(title, instance.name);
+    title.title = instance.name;
+    slot.hidden = !instance.is_comfyui_active_slot;
+    const kind = blueprintName(instance);
+    setText(blueprint, kind);
+    const wanted = blueprintIcon(`${kind} ${instance.base_blueprint} ${categoryOf(instance)}`);
+    if (wanted !== drawing) handle.replaceChildren(icon(drawing = wanted));
+    showState(instance, state, words, since);
+    gpus.replaceChildren(...gpuChips(instance.gpu_ids));
+    setText(auto, instance.autostart ? "auto" : "");
+    address.href = instance.urls.path;
+    setText(address, instance.urls.path);
+    setText(go, toggling(instance) === "stop" ? "Stop" : "Start");
+    go.dataset.action = toggling(instance);
+    go.hidden = !access.may("operator");
+    go.disabled = !instance.actions.includes(toggling(instance));
+    box.setAttribute("aria-label", `Choose ${instance.name}`);
+    for (const button of [go, view, log, more]) button.setAttribute("aria-description", instance.name);
+  };
+  const current = (/** @type {boolean} */ yes) => {
+    row.toggleAttribute("data-current", yes);
+    for (const node of [row, ...reachable]) node.tabIndex = yes ? 0 : -1;
+  };
+  return { row, box, handle, update, current };
+}
+
+/** @param {Instance} instance */
+const categoryOf = (instance) => store.blueprints.find((blueprint) => blueprint.id === instance.base_blueprint)?.category ?? "";
+
+/** @param {Instance} instance @param {HTMLElement} state @param {HTMLElement} words @param {HTMLTimeElement} since */
+function showState(instance, state, words, since) {
+  const text = instance.status_detail ? `${instance.status} · ${instance.status_detail}` : instance.status;
+  setText(words, text);
+  since.dateTime = instance.status_since;
+  setText(since, ago(instance.status_since));
+  state.title = `${text}\nsince ${new Date(instance.status_since).toLocaleString()}`;
+}
+
+/** @param {string[] | null} ids @returns {HTMLElement[]} */
+function gpuChips(ids) {
+  const texts = ids === null ? ["all"] : ids.length === 0 ? ["CPU"] : ids;
+  return texts.map((text) => el("span", { class: "chip", text: text.length > 8 ? text.slice(0, 8) : text, title: text }));
+}

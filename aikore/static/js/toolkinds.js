@@ -1,0 +1,11 @@
+/** The kinds of tools there are, in the order of menus. A new one is a line here. */
+
+import { log } from "./log.js";
+import { script } from "./script.js";
+import { terminal } from "./terminal.js";
+import { view } from "./view.js";
+
+/** @import {ToolKind} from "./types.js" */
+
+/** @type {ToolKind[]} */
+export const TOOL_KINDS = [view, log, terminal, script];

@@ -1,0 +1,81 @@
+"""axe-core (WCAG 2.2 A and AA, and good practice) finds nothing on the main states of the dashboard, dark and light."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.page import Dashboard
+from tests.helpers.server import AiKoreServer
+
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+RUN = """() => axe.run(document, {resultTypes: ['violations'], iframes: false}).then(found => found.violations.flatMap(
+    rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 200)} ${node.failureSummary}`)))"""
+
+
+MOVED = """() => Promise.all(document.getAnimations()
+    .filter(one => one.effect.getTiming().iterations === 1).map(one => one.finished))"""
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe objects to on the page as it now is."""
+    page.evaluate(AXE.read_text())
+    page.evaluate(MOVED)
+    return list(page.evaluate(RUN))
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_in_either_theme(browser: Browser, aikore: AiKoreServer, theme: str) -> None:
+    assert AXE.exists(), "axe-core is missing: npm ci"
+    aikore.blueprint("broken", "echo no; exit 3")
+    for name, blueprint in (("Files", "Static"), ("Logs", "99-test-logs"), ("Broken", "broken"), ("Resting", "Static")):
+        aikore.create(name, blueprint, gpu_ids=[])
+    for slug in ("files", "logs", "broken"):
+        aikore.post(slug, "start")
+    page = browser.new_page(color_scheme=theme, viewport={"width": 1440, "height": 900})  # type: ignore[arg-type]
+    dashboard = Dashboard(page, aikore)
+    for name, status in (("Files", "started"), ("Logs", "started"), ("Broken", "error")):
+        dashboard.wait_status(name, status)
+    found = {"table": violations(page)}
+
+    page.get_by_test_id("grouping").select_option("status")
+    dashboard.row("Files").get_by_test_id("choose").check()
+    dashboard.press("Logs", "log")
+    expect(page.get_by_test_id("log-text")).to_contain_text("tick 1\n")
+    dashboard.press("Files", "view")
+    page.get_by_test_id("move-0").click()
+    page.get_by_test_id("fold").click()
+    found["tools"] = violations(page)
+
+    page.keyboard.press("Control+k")
+    page.get_by_test_id("palette-field").fill("log")
+    found["palette"] = violations(page)
+    page.keyboard.press("Escape")
+
+    dashboard.menu("Files", "edit")
+    page.get_by_test_id("name").fill("Logs")
+    page.get_by_test_id("save").click()
+    page.get_by_test_id("env-add").click()
+    found["form"] = violations(page)
+    page.keyboard.press("Escape")
+
+    dashboard.menu("Resting", "delete")
+    expect(page.get_by_test_id("toast")).to_be_visible()
+    page.get_by_test_id("show-trash").click()
+    found["trash"] = violations(page)
+    page.keyboard.press("Escape")
+    dashboard.press("Files", "more")
+    found["menu"] = violations(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    found["keys"] = violations(page)
+    page.keyboard.press("Escape")
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    for pane in ("Instances", "Tools", "Load"):
+        page.get_by_role("button", name=pane, exact=True).click()
+        found[f"phone {pane}"] = violations(page)
+    problems = [f"{state}: {problem}" for state, here in found.items() for problem in here]
+    assert not problems, "\n".join(problems)

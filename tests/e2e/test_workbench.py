@@ -1,0 +1,257 @@
+"""Panes, tabs, palette, table and form of the dashboard, as somebody works with them all day."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+
+from tests.e2e.page import Dashboard
+from tests.helpers.server import AiKoreServer, wait_until
+
+
+def expect_names(page: Page, *wanted: str) -> None:
+    expect(page.locator("tr[data-instance] .title")).to_have_text(list(wanted))
+
+
+def make(server: AiKoreServer, *made: str, blueprint: str = "Static") -> None:
+    for name in made:
+        server.create(name, blueprint)
+
+
+def test_a_form_opened_too_early_fills_itself_and_keeps_what_is_typed(page: Page, aikore: AiKoreServer) -> None:
+    """It once stayed empty when it was opened before the first snapshot had come."""
+    held: list[Any] = []
+    let_through = False
+
+    def route(socket: WebSocketRoute) -> None:
+        def from_server(message: str | bytes) -> None:
+            if let_through:
+                socket.send(message)
+            else:
+                held.append(lambda: socket.send(message))
+
+        socket.connect_to_server().on_message(from_server)
+
+    page.route_web_socket(re.compile("/api/events"), route)
+    page.goto(aikore.url)
+    page.get_by_test_id("new").click()
+    page.get_by_test_id("name").fill("Half ty")
+    wait_until(lambda: page.wait_for_timeout(10) or held)
+    let_through = True
+    for send in held:
+        send()
+    form = page.get_by_test_id("form")
+    form.get_by_test_id("blueprint-Static").check(force=True)
+    expect(page.get_by_test_id("name")).to_have_value("Half ty")
+    content = '#!/usr/bin/env bash\n# /// aikore\n# name = "Newcomer"\n# category = "Video"\n# ///\nsleep 600\n'
+    aikore.http.put("/api/blueprints/newcomer", json={"content": content}).raise_for_status()
+    expect(form.get_by_test_id("blueprint-newcomer")).to_be_attached()
+    expect(form.get_by_test_id("blueprint-Static")).to_be_checked()
+    form.get_by_test_id("blueprint-search").fill("vid newc")
+    expect(form.get_by_test_id("blueprint-Static")).to_be_hidden()
+    form.get_by_test_id("blueprint-search").press("Enter")
+    expect(form.get_by_test_id("blueprint-newcomer")).to_be_checked()
+    form.get_by_test_id("save").click()
+    expect(form).to_have_count(0)
+    assert aikore.get("half-ty")["base_blueprint"] == "newcomer"
+
+
+def test_an_edit_says_what_waits_for_a_restart_and_what_others_did(dashboard: Dashboard) -> None:
+    server, page = dashboard.server, dashboard.page
+    make(server, "One", "Two")
+    server.post("one", "start")
+    dashboard.wait_status("One", "started")
+    dashboard.menu("One", "edit")
+    changes = page.get_by_test_id("changes")
+    expect(changes).to_have_text("Nothing is changed yet.")
+    expect(page.get_by_test_id("save-restart")).to_be_hidden()
+    page.get_by_test_id("name").fill("two")
+    expect(page.get_by_text("There is already an instance called 'Two'")).to_be_visible()
+    page.get_by_test_id("name").fill("Uno")
+    page.get_by_test_id("launch-args").fill("--lowv")
+    expect(changes).to_have_text("Changes at once: name. After a restart: launch arguments.")
+    server.http.patch("/api/instances/one", json={"hostname": "one.lan", "launch_args": "--theirs"})
+    expect(page.get_by_test_id("theirs")).to_contain_text("host name")
+    expect(page.get_by_test_id("launch-args")).to_have_value("--lowv")
+    run = server.get("one")["run"]
+    page.get_by_test_id("save-restart").click()
+    dashboard.wait_status("Uno", "started")
+    wait_until(lambda: server.get("one")["run"] > run, what="it was restarted")
+    assert (server.get("one")["launch_args"], server.get("one")["hostname"]) == ("--lowv", "one.lan")
+
+
+CASES: list[tuple[str, Any]] = [
+    *(("name", name) for name in ("ok", "  ", "a" * 80, "a" * 81, "😀" * 80, "a\u202eb", "a\tb", "TAKEN", "ＴＡＫＥＮ", "../x")),
+    *(("hostname", host) for host in ("a.example.lan", "a_b", "1.2.3.4", "Ä.de", "-a.de", "a." * 127 + "a", "b." * 126)),
+    *(("environment", {name: ""}) for name in ("A_1", "1A", "A B", "WEBUI_PORT")),
+    *(("environment", {"A": value}) for value in ("x" * 8193, "\0")),
+    *(("launch_args", "x" * length) for length in (8192, 8193)),
+    *(("open_networks", [one]) for one in ("10.0.0.1/33", "10.0.0.01", "10.0.0.0/255.0.0.0", "lan", "::1", "fe80::/129")),
+    *(("open_networks", ["10.0.0.0/8"] * length) for length in (50, 51)),
+]  # fmt: skip
+CHECK = """async cases => {
+    const rules = await import('/static/js/validate.js');
+    const check = {name: text => rules.nameProblem(text, ['Taken']), hostname: rules.hostnameProblem,
+        launch_args: rules.textProblem, environment: map => rules.variablesProblem(Object.entries(map)), open_networks: rules.networksProblem};
+    return cases.map(([field, value]) => check[field](value));
+}"""
+
+
+def test_the_form_refuses_what_the_server_refuses(dashboard: Dashboard) -> None:
+    server = dashboard.server
+    make(server, "Taken")
+    said = dashboard.page.evaluate(CHECK, CASES)
+    differing = []
+    for number, ((field, value), problem) in enumerate(zip(CASES, said, strict=True)):
+        wanted = {"name": f"n{number}", "base_blueprint": "Static", field: value}
+        answer = server.http.post("/api/instances", json=wanted)
+        if (answer.status_code == 201) != (problem == ""):
+            differing.append((field, value, problem, answer.text))
+    assert differing == []
+
+
+def test_tools_stand_side_by_side_keep_running_and_come_back(dashboard: Dashboard) -> None:
+    server, page = dashboard.server, dashboard.page
+    make(server, "Left", "Right")
+    for name in ("left", "right"):
+        server.post(name, "start")
+        dashboard.wait_status(name.title(), "started")
+        dashboard.press(name.title(), "view")
+    frames = {name: page.locator(dashboard.frame(name)) for name in ("Left", "Right")}
+    for frame in frames.values():
+        frame.evaluate("frame => { frame.contentWindow.kept = true; }")
+    expect(frames["Left"]).to_be_hidden()
+    page.locator("body").press("b")
+    for frame in frames.values():
+        expect(frame).to_be_visible()
+    dashboard.press("Left", "log")
+    expect(page.get_by_test_id("tabs-1").get_by_role("tab")).to_have_text(["Right", "Left · Log"])
+    page.locator("body").press(",")
+    expect(frames["Right"]).to_be_visible()
+    for frame in frames.values():
+        assert frame.evaluate("frame => frame.contentWindow.kept"), "moving and hiding a view reloads nothing"
+
+    page.get_by_test_id("divider").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")
+    page.get_by_test_id("fold").press("Enter")
+    expect(page.get_by_test_id("monitoring")).to_have_attribute("data-open", "true")
+    width = page.locator("#instances").evaluate("pane => pane.offsetWidth")
+    page.reload()
+    expect(page.get_by_test_id("tabs-0").get_by_role("tab")).to_have_text(["Left"])
+    expect(page.get_by_test_id("tabs-1").get_by_role("tab")).to_have_text(["Right", "Left · Log"])
+    for frame in frames.values():
+        expect(frame).to_be_visible()
+    assert page.locator("#instances").evaluate("pane => pane.offsetWidth") == width < 720 - 50
+    expect(page.get_by_test_id("monitoring")).to_have_attribute("data-open", "true")
+
+    page.get_by_test_id("tab-view").filter(has_text="Left").click(button="middle")
+    expect(page.get_by_role("tab")).to_have_text(["Right", "Left · Log"])
+    page.get_by_role("tab", name="Right").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Left · Log")).to_be_focused()
+    page.keyboard.press("Delete")
+    page.keyboard.press("Delete")
+    expect(page.get_by_role("tab")).to_have_count(0)
+
+
+def test_the_palette_does_things_by_keys_alone(dashboard: Dashboard) -> None:
+    make(dashboard.server, "Alpha", "Beta")
+    page = dashboard.page
+    expect_names(page, "Alpha", "Beta")
+    palette = page.get_by_test_id("palette")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("bet sta")
+    expect(palette.get_by_role("option").first).to_have_text("BetaStart")
+    page.keyboard.press("Enter")
+    dashboard.wait_status("Beta", "started")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("trash")
+    expect(palette.get_by_role("option").first).to_contain_text("Trash")
+    page.keyboard.press("ArrowDown")
+    expect(palette.locator("[aria-selected=true]")).to_have_text("AlphaMove to trash")
+    page.keyboard.press("Escape")
+    expect(palette).to_have_count(0)
+    page.keyboard.press("/")
+    page.keyboard.type("seal")
+    expect(page.get_by_text("No instance has these words.")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect_names(page, "Alpha", "Beta")
+    assert dashboard.server.get("alpha")["status"] == "stopped", "a letter typed into a field is no key"
+
+
+def test_the_table_sorts_groups_and_keeps_an_order_made_by_hand(dashboard: Dashboard) -> None:
+    server, page = dashboard.server, dashboard.page
+    make(server, "b2", "a10", "a9")
+    make(server, "log", blueprint="99-test-logs")
+    expect_names(page, "b2", "a10", "a9", "log")
+    page.get_by_test_id("sort-name").click()
+    expect_names(page, "a9", "a10", "b2", "log")
+    page.get_by_test_id("sort-name").click()
+    expect_names(page, "log", "b2", "a10", "a9")
+    dashboard.row("log").focus()
+    page.keyboard.press("Alt+ArrowDown")
+    expect_names(page, "b2", "log", "a10", "a9")
+    expect(dashboard.row("log")).to_be_focused()
+    drag(page, dashboard.row("a9").locator(".handle"), dashboard.row("b2"))
+    expect_names(page, "a9", "b2", "log", "a10")
+    page.get_by_test_id("grouping").select_option("blueprint")
+    expect_names(page, "log", "a9", "b2", "a10")
+    page.get_by_test_id("group").filter(has_text="Static files").click()
+    expect_names(page, "log")
+    page.reload()
+    expect_names(page, "log")
+    page.get_by_test_id("grouping").select_option("none")
+    expect_names(page, "a9", "b2", "log", "a10")
+    page.get_by_test_id("grouping").select_option("status")
+    server.post("a10", "start")
+    expect_names(page, "a10", "a9", "b2", "log")
+
+
+def drag(page: Page, handle: Locator, onto: Locator) -> None:
+    """Drag by the handle onto the upper part of a row."""
+    handle.hover()
+    page.mouse.down()
+    box = onto.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 100, box["y"] + 6, steps=4)
+    page.mouse.up()
+
+
+def test_several_instances_are_started_and_stopped_together(dashboard: Dashboard) -> None:
+    server, page = dashboard.server, dashboard.page
+    make(server, "one", "two", "three", "four")
+    dashboard.row("one").get_by_test_id("choose").check()
+    dashboard.row("three").get_by_test_id("choose").click(modifiers=["Shift"])
+    expect(page.get_by_text("3 chosen")).to_be_visible()
+    expect(page.get_by_test_id("all-stop")).to_be_disabled()
+    page.get_by_test_id("all-start").click()
+    for name in ("one", "two", "three"):
+        dashboard.wait_status(name, "started")
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("3 chosen")).to_be_hidden()
+    dashboard.row("two").focus()
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Shift+ArrowUp")
+    page.keyboard.press("Shift+ArrowDown")
+    expect(page.locator("tr[aria-selected=true] .title")).to_have_text(["two", "three", "four"])
+    page.get_by_test_id("all-stop").click()
+    for name in ("two", "three"):
+        dashboard.wait_status(name, "stopped")
+    assert (server.get("one")["status"], server.get("four")["status"]) == ("started", "stopped")
+
+
+def test_a_phone_shows_one_of_three_panes(browser: Any, dashboard: Dashboard) -> None:
+    make(dashboard.server, "x")
+    phone = browser.new_page(viewport={"width": 390, "height": 844})
+    phone.goto(dashboard.server.url)
+    phone.locator("tr[data-instance]").wait_for()
+    panes = [phone.locator(f"#{pane}") for pane in ("instances", "tools", "bottom")]
+    for name, shown in zip(("Instances", "Tools", "Load"), panes, strict=True):
+        phone.get_by_role("button", name=name, exact=True).click()
+        for pane in panes:
+            expect(pane).to_be_visible(visible=pane == shown)
+    expect(phone.get_by_test_id("monitoring")).to_have_attribute("data-open", "true")
