@@ -56,7 +56,8 @@ def test_the_log_shows_history_and_goes_on_live(dashboard: Dashboard) -> None:
     assert "\x1b[" not in text.inner_text()
     dashboard.page.get_by_test_id("log-search").fill("TICK 2")
     dashboard.page.get_by_test_id("log-search").press("Enter")
-    expect(dashboard.page.get_by_test_id("matches")).to_contain_text("tick 2")
+    expect(dashboard.page.get_by_test_id("log-found")).to_contain_text("1 of 1")
+    expect(dashboard.page.locator(".row.found")).to_have_text("tick 2")
 
 
 def test_deleting_can_be_undone(dashboard: Dashboard) -> None:
@@ -170,4 +171,4 @@ def test_a_progress_line_is_shown_in_colour_without_its_codes(dashboard: Dashboa
     dashboard.server.post("bar", "start")
     dashboard.press("bar", "log")
     expect(dashboard.page.locator(".log .live")).to_have_text("50% of it")
-    expect(dashboard.page.locator(".log .live .f2")).to_have_text("50%")
+    expect(dashboard.page.locator(".log .live span")).to_have_text("50%")

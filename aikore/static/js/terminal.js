@@ -50,7 +50,7 @@ class Strip {
       el("button", { text: "+", "aria-label": "New terminal", "data-testid": "terminal-new", onclick: () => this.add(false) }),
       el("span", { class: "space" }),
       el("button", { text: "Find", title: "Ctrl-Shift-F", onclick: () => this.front?.view?.find() }), this.more);
-    this.body = el("div", { class: "terminals" });
+    this.body = el("div", { class: "terminals", "data-own-keys": "" });
     this.keys = makeKeyRow(() => this.front?.view?.terminal);
     this.panel = panel;
     panel.classList.add("terminal-tool");
