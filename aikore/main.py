@@ -147,6 +147,7 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
     problems.install(app)
     app.include_router(instances_api.router(manager))
     app.include_router(blueprints_api.router(house.library, house.bus))
+    app.include_router(blueprints_api.scripts_router())
     app.include_router(logs_api.router(manager.logs_folder))
     app.include_router(files_api.router(settings, manager.identify))
     app.include_router(terminal_api.router(house.terminals, house.shell_of, Shell(settings.home)))
