@@ -22,6 +22,7 @@ from aikore.instances.schemas import (
     Order,
     Run,
     Script,
+    ScriptBlueprint,
     ScriptSave,
     Trashed,
 )
@@ -190,6 +191,11 @@ def _add_script(routes: APIRouter, manager: Manager) -> None:
     async def read_script(id: Key) -> Response:  # noqa: A002
         """Read the launch script."""
         return answer(*await manager.read_script(manager.actor(id)))
+
+    @routes.get("/api/instances/{id}/script/blueprint", response_model=ScriptBlueprint, dependencies=access.OPERATOR)
+    async def read_script_blueprint(request: Request, id: Key) -> Response:  # noqa: A002
+        """Read the present text of the script's blueprint, to compare."""
+        return _json(request, await manager.compare_script(manager.actor(id)))
 
     @routes.put(
         "/api/instances/{id}/script",

@@ -28,7 +28,10 @@ SCRIPT_NAME = "launch.sh"
 SCRIPT_MAX = 2**20
 """Bytes a launch script may have."""
 
-NOT_COPIED = ("env", "logs", "run.json", "run.lock", "stage")
+FILES_TRASH = ".aikore-trash"
+"""Folder in an instance's folder with the files that were deleted from it; it goes where the instance goes."""
+
+NOT_COPIED = ("env", "logs", "run.json", "run.lock", "stage", FILES_TRASH)
 """What belongs to one installation or one run; a copy makes its own. Environments hold absolute paths."""
 
 TAIL_BYTES = 16384
@@ -49,8 +52,8 @@ def storage(doing: str) -> Iterator[None]:
         raise StorageError(f"{doing} failed: {reason}. Nothing was changed.") from error
 
 
-def require_space(folder: Path, reserve: int, needed: int = 0) -> None:
-    """Raise StorageError unless ``needed`` bytes fit and ``reserve`` bytes stay free."""
+def require_space(folder: Path | int, reserve: int, needed: int = 0) -> None:
+    """Raise StorageError unless ``needed`` bytes fit and ``reserve`` stay free. ``folder`` may be a descriptor."""
     with storage("Looking at the disk"):
         free = shutil.disk_usage(folder).free
     if free < reserve + needed:

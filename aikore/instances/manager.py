@@ -30,6 +30,7 @@ from aikore.errors import (
     NotFoundError,
     ProxyError,
     StaleError,
+    UnknownBlueprintError,
     UnknownGpuError,
 )
 from aikore.events import Bus
@@ -421,6 +422,21 @@ class Manager:
         """Return the launch script and its version."""
         content = await asyncio.to_thread(self.files.read_script, actor.row.slug)
         return content.decode("utf-8", "replace"), script_version(content)
+
+    async def compare_script(self, actor: Actor) -> dict[str, Any]:
+        """Return the blueprint's present text and what changed since the script was taken from it."""
+        try:
+            blueprint = await asyncio.to_thread(self._library.get, actor.row.base_blueprint)
+        except UnknownBlueprintError as error:
+            raise NotFoundError(error.message) from error
+        _, present = await self.read_script(actor)
+        origin = actor.row.script_origin
+        return {
+            "content": blueprint.content,
+            "version": blueprint.version,
+            "edited": present != origin,
+            "renewed": blueprint.version != origin,
+        }
 
     async def save_script(self, actor: Actor, content: str, expected: str) -> str:
         """Save the launch script if it is still the ``expected`` version; return the new one."""

@@ -194,6 +194,15 @@ class Script(BaseModel):
     version: str
 
 
+class ScriptBlueprint(BaseModel):
+    """The present text of the blueprint a launch script was taken from."""
+
+    content: str
+    version: str
+    edited: bool = Field(description="The launch script was changed since it was taken from its blueprint.")
+    renewed: bool = Field(description="The blueprint was changed since then.")
+
+
 class ScriptSave(BaseModel):
     """A launch script to save."""
 
