@@ -5,7 +5,7 @@ ARG BASE_IMAGE=debian:trixie-slim
 FROM ${BASE_IMAGE} AS build
 ENV UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 UV_LINK_MODE=copy NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 RUN apt-get update && \
-    apt-get install -y --no-install-recommends ca-certificates git python3 python3-venv && \
+    apt-get install -y --no-install-recommends ca-certificates python3 python3-venv && \
     rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY requirements.lock pyproject.toml ./
