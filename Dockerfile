@@ -48,6 +48,7 @@ RUN useradd --uid 1000 --user-group --home-dir /config/home --no-create-home --s
     sed -i -E 's/^(passwd|group):.*/& extrausers/' /etc/nsswitch.conf && \
     rm -rf /var/lib/extrausers && ln -s /run/aikore/extrausers /var/lib/extrausers && \
     chmod 1777 /run && install -d -m 777 /config && \
+    ln -s /opt/aikore/bin/uv /opt/aikore/bin/uvx /usr/local/bin/ && \
     for service in manager nginx; do \
         for part in supervise event; do \
             ln -s "/run/aikore/s6/supervise/$service-$part" "/etc/aikore/services/$service/$part" && \
