@@ -5,7 +5,7 @@ ARG BASE_IMAGE=debian:trixie-slim
 FROM ${BASE_IMAGE} AS build
 ENV UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 UV_LINK_MODE=copy NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 RUN apt-get update && \
-    apt-get install -y --no-install-recommends ca-certificates git python3 python3-venv && \
+    apt-get install -y --no-install-recommends ca-certificates python3 python3-venv && \
     rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY requirements.lock pyproject.toml ./
@@ -48,6 +48,7 @@ RUN useradd --uid 1000 --user-group --home-dir /config/home --no-create-home --s
     sed -i -E 's/^(passwd|group):.*/& extrausers/' /etc/nsswitch.conf && \
     rm -rf /var/lib/extrausers && ln -s /run/aikore/extrausers /var/lib/extrausers && \
     chmod 1777 /run && install -d -m 777 /config && \
+    ln -s /opt/aikore/bin/uv /opt/aikore/bin/uvx /usr/local/bin/ && \
     for service in manager nginx; do \
         for part in supervise event; do \
             ln -s "/run/aikore/s6/supervise/$service-$part" "/etc/aikore/services/$service/$part" && \
