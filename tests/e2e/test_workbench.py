@@ -250,6 +250,14 @@ def test_several_instances_are_started_and_stopped_together(dashboard: Dashboard
     assert (server.get("one")["status"], server.get("four")["status"]) == ("started", "stopped")
 
 
+def test_a_page_that_loads_in_part_loads_again(page: Page, aikore: AiKoreServer) -> None:
+    """Browsers drop requests when the network changes; a module that is missing once left a dead page."""
+    page.route("**/js/tabs.js", lambda route: route.abort("connectionreset"), times=1)
+    page.goto(aikore.url)
+    page.get_by_test_id("first").click()
+    expect(page.get_by_test_id("form")).to_be_visible()
+
+
 def test_a_phone_shows_one_of_three_panes(browser: Any, dashboard: Dashboard) -> None:
     make(dashboard.server, "x")
     phone = browser.new_page(viewport={"width": 390, "height": 844})
