@@ -31,6 +31,7 @@ from aikore.database.engine import Database, make_engine
 from aikore.database.migrate import migrate
 from aikore.errors import AiKoreError, StartupError
 from aikore.events import Bus
+from aikore.files import api as files_api
 from aikore.instances import api as instances_api
 from aikore.instances import views
 from aikore.instances.manager import Manager
@@ -146,7 +147,9 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
     problems.install(app)
     app.include_router(instances_api.router(manager))
     app.include_router(blueprints_api.router(house.library, house.bus))
+    app.include_router(blueprints_api.scripts_router())
     app.include_router(logs_api.router(manager.logs_folder))
+    app.include_router(files_api.router(settings, manager.identify))
     app.include_router(terminal_api.router(house.terminals, house.shell_of, Shell(settings.home)))
     app.include_router(system.router(settings, house.proxy, house.restart_wish.set))
     app.include_router(live.router(house.bus, house.snapshot, views.for_role, manager.instance_id))
