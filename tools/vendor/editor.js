@@ -6,16 +6,16 @@ export {
 export { css } from "@codemirror/legacy-modes/mode/css";
 export { diff } from "@codemirror/legacy-modes/mode/diff";
 export { dockerFile } from "@codemirror/legacy-modes/mode/dockerfile";
-export { javascript, json } from "@codemirror/legacy-modes/mode/javascript";
+export { javascript, json, typescript } from "@codemirror/legacy-modes/mode/javascript";
 export { properties } from "@codemirror/legacy-modes/mode/properties";
 export { python } from "@codemirror/legacy-modes/mode/python";
 export { shell } from "@codemirror/legacy-modes/mode/shell";
 export { toml } from "@codemirror/legacy-modes/mode/toml";
 export { html, xml } from "@codemirror/legacy-modes/mode/xml";
 export { yaml } from "@codemirror/legacy-modes/mode/yaml";
-export { lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
-export { MergeView, unifiedMergeView } from "@codemirror/merge";
-export { highlightSelectionMatches, openSearchPanel, search, searchKeymap } from "@codemirror/search";
+export { closeLintPanel, lintGutter, lintKeymap, openLintPanel, setDiagnostics } from "@codemirror/lint";
+export { unifiedMergeView } from "@codemirror/merge";
+export { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
 export { Compartment, EditorState } from "@codemirror/state";
 export {
   drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars, keymap, lineNumbers,
