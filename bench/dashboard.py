@@ -20,6 +20,8 @@ from tests.helpers.browser import CHROMIUM_ARGS, chromium_path
 from tests.helpers.server import AiKoreServer, free_range, wait_until
 
 INSTANCES, RUNNING, LOADS, CHANGES = 200, 20, 7, 12
+SETTLE = 60
+"""Seconds until no instance is so young that its age is told in seconds: 200 such are not an ordinary day."""
 WATCH = """
 performance.setResourceTimingBufferSize(1000);
 window.long = [];
@@ -101,7 +103,7 @@ def watch(page: Page, seconds: float) -> None:
     """Let the page be open for a while and say what it cost."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(SETTLE * 1000)
     before = figures(session)
     page.evaluate("long.length = 0")
     page.wait_for_timeout(seconds * 1000)

@@ -55,6 +55,7 @@ function show(stats) {
   for (const row of document.querySelectorAll("#rows tr[data-instance]")) {
     const id = Number(/** @type {HTMLElement} */ (row).dataset.instance);
     const one = running.get(id);
+    if (!one && !row.querySelector("td[data-figure] span:not(:empty)")) continue;
     for (const { figure, of, write } of FIGURES) {
       const cell = row.querySelector(`td[data-figure="${figure}"]`);
       if (!(cell instanceof HTMLElement)) continue;
