@@ -139,6 +139,13 @@ def test_tools_stand_side_by_side_keep_running_and_come_back(dashboard: Dashboar
     for frame in frames.values():
         assert frame.evaluate("frame => frame.contentWindow.kept"), "moving and hiding a view reloads nothing"
 
+    page.locator("body").press("w")
+    expect(frames["Left"]).to_be_hidden()
+    whole = frames["Right"].bounding_box()
+    assert whole and whole["width"] == 1440 and whole["height"] == 900
+    page.keyboard.press("Escape")
+    expect(frames["Left"]).to_be_visible()
+
     page.get_by_test_id("divider").focus()
     for _ in range(5):
         page.keyboard.press("ArrowLeft")
@@ -158,6 +165,8 @@ def test_tools_stand_side_by_side_keep_running_and_come_back(dashboard: Dashboar
     page.get_by_role("tab", name="Right").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Left · Log")).to_be_focused()
+    page.keyboard.press("s")
+    dashboard.wait_status("Left", "stopped")
     page.keyboard.press("Delete")
     page.keyboard.press("Delete")
     expect(page.get_by_role("tab")).to_have_count(0)

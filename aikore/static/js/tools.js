@@ -95,6 +95,12 @@ export function closeTool(key) {
 /** @returns {string | undefined} the key of the tab that was used last */
 export const currentTool = () => front[current];
 
+/** @returns {Instance | undefined} the instance of that tab */
+export const currentInstance = () => store.instances.get(open.get(currentTool() ?? "")?.id ?? -1);
+
+/** @returns {HTMLElement | undefined} what that tab shows */
+export const currentPanel = () => open.get(currentTool() ?? "")?.panel;
+
 /** Bring the tab beside the current one to the front. @param {-1 | 1} way */
 export function stepTool(way) {
   const keys = [...open.values()].filter((one) => one.column === current || phone.matches).map((one) => one.key);
