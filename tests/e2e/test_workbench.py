@@ -265,16 +265,3 @@ def test_a_page_that_loads_in_part_loads_again(page: Page, aikore: AiKoreServer)
     page.goto(aikore.url)
     page.get_by_test_id("first").click()
     expect(page.get_by_test_id("form")).to_be_visible()
-
-
-def test_a_phone_shows_one_of_three_panes(browser: Any, dashboard: Dashboard) -> None:
-    make(dashboard.server, "x")
-    phone = browser.new_page(viewport={"width": 390, "height": 844})
-    phone.goto(dashboard.server.url)
-    phone.locator("tr[data-instance]").wait_for()
-    panes = [phone.locator(f"#{pane}") for pane in ("instances", "tools", "bottom")]
-    for name, shown in zip(("Instances", "Tools", "Load"), panes, strict=True):
-        phone.get_by_role("button", name=name, exact=True).click()
-        for pane in panes:
-            expect(pane).to_be_visible(visible=pane == shown)
-    expect(phone.get_by_test_id("monitoring")).to_have_attribute("data-open", "true")

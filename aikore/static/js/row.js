@@ -51,7 +51,12 @@ export function makeRow(id, choose) {
   const view = el("button", { class: "picture", title: "View (V)", "aria-label": "View", "data-testid": "view", onclick: () => openTool("view", now()) }, icon("open"));
   const log = el("button", { class: "picture", title: "Log (L)", "aria-label": "Log", "data-testid": "log", onclick: () => openTool("log", now()) }, icon("lines"));
   const more = el("button", { class: "picture", title: "More (M)", "aria-label": "More", "aria-haspopup": "menu", "data-testid": "more", onclick: () => openMenu(now(), more) }, icon("more"));
-  const row = el("tr", { tabindex: "-1", "data-instance": id, onfocusin: () => choose(id), onclick: () => choose(id) },
+  const menu = (/** @type {MouseEvent} */ event) => {
+    if (event.target === address) return; // a link keeps the browser's own menu
+    event.preventDefault();
+    openMenu(now(), more);
+  };
+  const row = el("tr", { tabindex: "-1", "data-instance": id, onfocusin: () => choose(id), onclick: () => choose(id), oncontextmenu: menu },
     cell("choose", box), cell("name", el("span", { class: "line", ondblclick: () => openTool("view", now()) }, handle, title, slot)), cell("blueprint", blueprint), cell("status", state), gpus,
     figure("cpu"), figure("memory"), figure("gpu"), auto, cell("address", address), cell("acts", el("span", { class: "acts" }, go, view, log, more)));
   const reachable = [box, address, go, view, log, more];
