@@ -139,6 +139,13 @@ def test_tools_stand_side_by_side_keep_running_and_come_back(dashboard: Dashboar
     for frame in frames.values():
         assert frame.evaluate("frame => frame.contentWindow.kept"), "moving and hiding a view reloads nothing"
 
+    page.locator("body").press("w")
+    expect(frames["Left"]).to_be_hidden()
+    whole = frames["Right"].bounding_box()
+    assert whole and whole["width"] == 1440 and whole["height"] == 900
+    page.keyboard.press("Escape")
+    expect(frames["Left"]).to_be_visible()
+
     page.get_by_test_id("divider").focus()
     for _ in range(5):
         page.keyboard.press("ArrowLeft")
@@ -158,6 +165,8 @@ def test_tools_stand_side_by_side_keep_running_and_come_back(dashboard: Dashboar
     page.get_by_role("tab", name="Right").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Left · Log")).to_be_focused()
+    page.keyboard.press("s")
+    dashboard.wait_status("Left", "stopped")
     page.keyboard.press("Delete")
     page.keyboard.press("Delete")
     expect(page.get_by_role("tab")).to_have_count(0)
@@ -256,16 +265,3 @@ def test_a_page_that_loads_in_part_loads_again(page: Page, aikore: AiKoreServer)
     page.goto(aikore.url)
     page.get_by_test_id("first").click()
     expect(page.get_by_test_id("form")).to_be_visible()
-
-
-def test_a_phone_shows_one_of_three_panes(browser: Any, dashboard: Dashboard) -> None:
-    make(dashboard.server, "x")
-    phone = browser.new_page(viewport={"width": 390, "height": 844})
-    phone.goto(dashboard.server.url)
-    phone.locator("tr[data-instance]").wait_for()
-    panes = [phone.locator(f"#{pane}") for pane in ("instances", "tools", "bottom")]
-    for name, shown in zip(("Instances", "Tools", "Load"), panes, strict=True):
-        phone.get_by_role("button", name=name, exact=True).click()
-        for pane in panes:
-            expect(pane).to_be_visible(visible=pane == shown)
-    expect(phone.get_by_test_id("monitoring")).to_have_attribute("data-open", "true")

@@ -1,9 +1,11 @@
 /** Which instances the table shows, in which order and in which groups. Plain functions over plain data. */
 
+import { blueprintIcon } from "./icons.js";
 import { recall, remember } from "./memory.js";
 import { store } from "./store.js";
 
 /** @import {Instance} from "./types.js" */
+/** @import {IconName} from "./icons.js" */
 /** @typedef {"none" | "status" | "blueprint" | "group"} Grouping */
 /** @typedef {{sort: string, falling: boolean, grouping: Grouping, folded: string[], order: string[]}} Arrangement */
 /** @typedef {{key: string, words: string, members: Instance[]}} Group */
@@ -12,10 +14,14 @@ import { store } from "./store.js";
 const STATUSES = ["error", "stalled", "starting", "stopping", "started", "stopped"];
 const compare = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
 
+/** @param {Instance} instance */
+const blueprintOf = (instance) => store.blueprints.find((blueprint) => blueprint.id === instance.base_blueprint);
+
 /** @param {Instance} instance @returns {string} what people call its blueprint */
-export function blueprintName(instance) {
-  return store.blueprints.find((blueprint) => blueprint.id === instance.base_blueprint)?.name || instance.base_blueprint;
-}
+export const blueprintName = (instance) => blueprintOf(instance)?.name || instance.base_blueprint;
+
+/** @param {Instance} instance @returns {IconName} its drawing */
+export const drawingOf = (instance) => blueprintIcon(`${blueprintName(instance)} ${instance.base_blueprint} ${blueprintOf(instance)?.category ?? ""}`);
 
 /** @param {Instance} instance @returns {string} */
 export function gpuWords(instance) {
