@@ -17,16 +17,16 @@ help: ## list the commands
 run: $(VENV)/.run ## start AiKore and print its address (AIKORE_* variables are its settings)
 	@exec $(BIN)/aikore serve
 
-test: $(VENV)/.test ## install what the tests need and run all of them
+test: $(VENV)/.test node_modules/.done ## install what the tests need and run all of them
 	$(PYTEST) tests/unit tests/test_layers.py -n $(WORKERS) -q
 	$(PYTEST) tests/integration tests/e2e -n $(WORKERS) --dist worksteal -q
 
-check: $(VENV)/.test ## lint, types, shell rules, front-end types
+check: $(VENV)/.test node_modules/.done ## lint, types, shell rules, front-end types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/unit/test_shell_rules.py tests/unit/test_docs.py tests/test_layers.py -q
-	npm ci --silent && npx tsc -p . && npx eslint aikore/static tools/vendor
+	npx tsc -p . && npx eslint aikore/static tools/vendor
 
 soak: $(VENV)/.test ## the long forms of the tests (hundreds of kills and reloads)
 	$(PYTEST) tests -m soak -q --timeout 3600
@@ -47,3 +47,7 @@ $(VENV)/.run: pyproject.toml requirements.lock tools/install package-lock.json $
 $(VENV)/.test: pyproject.toml requirements.lock tools/install package-lock.json $(wildcard tools/vendor/*)
 	tools/install test $(PYTHON) $(VENV)
 	@touch $@ $(VENV)/.run
+
+node_modules/.done: package-lock.json
+	if command -v npm >/dev/null; then npm ci --silent; else echo "npm is missing: what needs it is not checked"; fi
+	@mkdir -p node_modules && touch $@

@@ -128,7 +128,11 @@ def test_a_phone_sees_one_pane_and_nothing_runs_over(browser: Browser, dashboard
     phone.get_by_test_id("more").click()
     phone.locator('[data-testid="menu"] [data-action="log"]').click()
     expect(phone.locator("#tools")).to_be_visible()
-    expect(phone.locator("#instances")).to_be_hidden()
+    panes = {pane: phone.locator(f"#{pane}") for pane in ("instances", "tools", "bottom")}
+    for button, shown in (("Load", "bottom"), ("Instances", "instances"), ("Tools", "tools")):
+        phone.get_by_role("button", name=button, exact=True).click()
+        for name, pane in panes.items():
+            expect(pane).to_be_visible(visible=name == shown)
 
 
 def test_both_themes_follow_the_system_and_can_be_switched(browser: Browser, dashboard: Dashboard) -> None:

@@ -59,6 +59,7 @@ mountMonitoring(byId("monitoring"));
 byId("new").addEventListener("click", newInstance);
 byId("first").addEventListener("click", newInstance);
 byId("find").addEventListener("click", togglePalette);
+if (/Mac|iP(hone|ad)/.test(navigator.userAgent)) setText(byId("find-keys"), "⌘ K");
 byId("show-trash").addEventListener("click", openTrash);
 setInterval(updateTimes, 1000);
 void access.look().finally(connect);

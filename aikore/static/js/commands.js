@@ -4,8 +4,9 @@ import { switchTheme } from "./theme.js";
 import { byId } from "./dom.js";
 import { newInstance } from "./form.js";
 import { nextPane, showPane, toggleMonitoring } from "./layout.js";
-import { closeTool, currentTool, moveTool, stepTool } from "./tools.js";
+import { closeTool, currentPanel, currentTool, moveTool, stepTool } from "./tools.js";
 import { openTrash } from "./trash.js";
+import { enterWhole } from "./whole.js";
 
 /** @import {Role} from "./types.js" */
 /** @typedef {{words: string, key?: string, role?: Role, run: () => void}} Command */
@@ -19,6 +20,7 @@ export const COMMANDS = [
   { words: "Previous tab", key: ",", run: () => stepTool(-1) },
   { words: "Move the tab to the other side", key: "b", run: () => moveTool(currentTool()) },
   { words: "Close the tab", key: "x", run: () => closeTool(currentTool() ?? "") },
+  { words: "Give the tab the whole window", key: "w", run: () => enterWhole(currentPanel()) },
   { words: "Next pane", key: "F6", run: nextPane },
   { words: "Trash", run: openTrash },
   { words: "Switch between dark and light", run: switchTheme },

@@ -6,9 +6,10 @@ import { COMMANDS } from "./commands.js";
 import { byId, el } from "./dom.js";
 import { togglePalette } from "./palette.js";
 import { chooseBy, chosenInstance, clearChoice, moveBy, rowOf, toggleChosen } from "./table.js";
-import { leaveWhole } from "./view.js";
+import { currentInstance } from "./tools.js";
+import { leaveWhole } from "./whole.js";
 
-const FIELDS = "input:not([type=checkbox]), textarea, select, [contenteditable], dialog, iframe, pre, .menu, [role=separator], [role=tab], [data-own-keys]";
+const FIELDS = "input:not([type=checkbox]), textarea, select, [contenteditable], dialog, iframe, pre, .menu, [role=separator], [data-own-keys]";
 
 /** @param {KeyboardEvent} event @returns {boolean} */
 function elsewhere(event) {
@@ -41,14 +42,15 @@ function plain(event) {
   if (event.key === "?") return done(showKeys);
   const command = COMMANDS.find(({ key }) => key === event.key);
   if (command) return access.may(command.role ?? "viewer") && done(command.run);
-  return ofInstance(event.key);
+  return ofInstance(event);
 }
 
-/** @param {string} key */
-function ofInstance(key) {
-  const instance = chosenInstance();
+/** Within the tools a key means the instance of the tool, else the chosen row. @param {KeyboardEvent} event */
+function ofInstance({ key, target }) {
+  const inTools = target instanceof Element && target.closest("#tools") !== null;
+  const instance = inTools ? currentInstance() : chosenInstance();
   if (!instance) return false;
-  if (key === " ") return done(toggleChosen);
+  if (key === " " && !inTools) return done(toggleChosen);
   const more = rowOf(instance)?.querySelector('[data-testid="more"]');
   if (key === "m" && more instanceof HTMLElement) return done(() => openMenu(instance, more));
   const action = ACTIONS.find((one) => one.key === (key === "Enter" ? "v" : key));

@@ -5,11 +5,15 @@ import { BASE } from "./api.js";
 /** Two AiKores below one host keep apart. @param {string} key */
 const full = (key) => `aikore:${BASE}:${key}`;
 
+/** @param {unknown} value */
+const shape = (value) => (Array.isArray(value) ? "list" : typeof value);
+
 /** @template T @param {string} key @param {T} fallback @returns {T} what was remembered */
 export function recall(key, fallback) {
   try {
     const text = localStorage.getItem(full(key));
-    return text === null ? fallback : JSON.parse(text);
+    const value = text === null ? fallback : JSON.parse(text);
+    return shape(value) === shape(fallback) ? value : fallback;
   } catch {
     return fallback; // storage is off, or somebody wrote something else there
   }

@@ -42,7 +42,8 @@ export function makeRow(id, choose) {
   const blueprint = el("span", { class: "sub" });
   const words = el("span", { class: "words" });
   const since = el("time", { class: "since" });
-  const state = el("span", { class: "state" }, el("i", { "aria-hidden": "true" }), words, since);
+  const status = el("span", { class: "unseen" });
+  const state = el("span", { class: "state" }, el("i", { "aria-hidden": "true" }), status, words, since);
   const gpus = cell("gpu");
   const auto = cell("auto");
   const address = el("a", { target: "_blank", rel: "noopener" });
@@ -50,7 +51,12 @@ export function makeRow(id, choose) {
   const view = el("button", { class: "picture", title: "View (V)", "aria-label": "View", "data-testid": "view", onclick: () => openTool("view", now()) }, icon("open"));
   const log = el("button", { class: "picture", title: "Log (L)", "aria-label": "Log", "data-testid": "log", onclick: () => openTool("log", now()) }, icon("lines"));
   const more = el("button", { class: "picture", title: "More (M)", "aria-label": "More", "aria-haspopup": "menu", "data-testid": "more", onclick: () => openMenu(now(), more) }, icon("more"));
-  const row = el("tr", { tabindex: "-1", "data-instance": id, onfocusin: () => choose(id), onclick: () => choose(id) },
+  const menu = (/** @type {MouseEvent} */ event) => {
+    if (event.target === address) return; // a link keeps the browser's own menu
+    event.preventDefault();
+    openMenu(now(), more);
+  };
+  const row = el("tr", { tabindex: "-1", "data-instance": id, onfocusin: () => choose(id), onclick: () => choose(id), oncontextmenu: menu },
     cell("choose", box), cell("name", el("span", { class: "line", ondblclick: () => openTool("view", now()) }, handle, title, slot)), cell("blueprint", blueprint), cell("status", state), gpus,
     figure("cpu"), figure("memory"), figure("gpu"), auto, cell("address", address), cell("acts", el("span", { class: "acts" }, go, view, log, more)));
   const reachable = [box, address, go, view, log, more];
@@ -65,7 +71,7 @@ export function makeRow(id, choose) {
     setText(blueprint, kind);
     const wanted = blueprintIcon(`${kind} ${instance.base_blueprint} ${categoryOf(instance)}`);
     if (wanted !== drawing) handle.replaceChildren(icon(drawing = wanted));
-    showState(instance, state, words, since);
+    showState(instance, state, status, words, since);
     gpus.replaceChildren(...gpuChips(instance.gpu_ids));
     setText(auto, instance.autostart ? "auto" : "");
     address.href = instance.urls.path;
@@ -87,13 +93,14 @@ export function makeRow(id, choose) {
 /** @param {Instance} instance */
 const categoryOf = (instance) => store.blueprints.find((blueprint) => blueprint.id === instance.base_blueprint)?.category ?? "";
 
-/** @param {Instance} instance @param {HTMLElement} state @param {HTMLElement} words @param {HTMLTimeElement} since */
-function showState(instance, state, words, since) {
-  const text = instance.status_detail ? `${instance.status} · ${instance.status_detail}` : instance.status;
-  setText(words, text);
-  since.dateTime = instance.status_since;
-  setText(since, ago(instance.status_since));
-  state.title = `${text}\nsince ${new Date(instance.status_since).toLocaleString()}`;
+/** The shape says the status and the words why, or at which stage; without a reason the words say the status.
+ * @param {Instance} instance @param {HTMLElement} state @param {HTMLElement} name @param {HTMLElement} words @param {HTMLTimeElement} since */
+function showState({ status, status_detail: detail, status_since: time }, state, name, words, since) {
+  setText(name, detail ? `${status}: ` : "");
+  setText(words, detail || status);
+  since.dateTime = time;
+  setText(since, ago(time));
+  state.title = `${detail ? `${status}: ${detail}` : status}\nsince ${new Date(time).toLocaleString()}`;
 }
 
 /** @param {string[] | null} ids @returns {HTMLElement[]} */

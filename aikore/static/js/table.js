@@ -19,6 +19,10 @@ const rows = new Map();
 let shown = [];
 /** @type {number | null} */
 let current = null;
+/** whether rows are put in their places soon: many changes that come together cost this once */
+let waiting = false;
+/** @type {number | undefined} the one row that Tab reaches */
+let reachable;
 
 const filter = /** @type {HTMLInputElement} */ (byId("filter"));
 
@@ -31,8 +35,12 @@ export const rowOf = ({ id }) => rows.get(id)?.row;
 /** @param {number | null} id */
 function choose(id) {
   current = id;
-  const reachable = id !== null && shown.includes(id) ? id : shown[0];
-  for (const [other, row] of rows) row.current(other === reachable);
+  const now = id !== null && shown.includes(id) ? id : shown[0];
+  if (now !== reachable) {
+    rows.get(reachable ?? -1)?.current(false);
+    rows.get(now ?? -1)?.current(true);
+    reachable = now;
+  }
   if (id !== null) anchorAt(id);
 }
 
@@ -94,6 +102,7 @@ export function updateTable() {
     row.remove();
     rows.delete(id);
     if (current === id) current = null;
+    if (reachable === id) reachable = undefined;
   }
   for (const instance of store.instances.values()) (rows.get(instance.id) ?? addRow(instance.id)).update(instance);
   arrange();
@@ -102,11 +111,13 @@ export function updateTable() {
 /** @param {Instance} instance */
 export function updateRow(instance) {
   (rows.get(instance.id) ?? addRow(instance.id)).update(instance);
-  arrange();
+  if (!waiting) (document.hidden ? setTimeout : requestAnimationFrame)(arrange);
+  waiting = true;
 }
 
 /** Put the rows that are to be shown where they belong. */
 function arrange() {
+  waiting = false;
   const sought = filter.value.trim();
   const found = sorted(store.instances.values()).filter((instance) => matches(instance, sought));
   const wanted = [];

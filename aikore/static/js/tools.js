@@ -2,30 +2,18 @@
 
 import { access } from "./access.js";
 import { makeDivider } from "./divider.js";
-import { byId, el, setText } from "./dom.js";
+import { byId } from "./dom.js";
 import { icon } from "./icons.js";
 import { phone, showPane } from "./layout.js";
 import { recall, remember } from "./memory.js";
 import { popMenu } from "./menu.js";
 import { store } from "./store.js";
-import { makeTab, walkable } from "./tabs.js";
+import { nameTab, openIn, walkable } from "./tabs.js";
 import { TOOL_KINDS } from "./toolkinds.js";
 
-/** @import {Instance, Tool, ToolKind} from "./types.js" */
+/** @import {Instance, ToolKind} from "./types.js" */
+/** @import {Open} from "./tabs.js" */
 
-/**
- * @typedef {object} Open
- * @property {string} key
- * @property {ToolKind} kind
- * @property {number} id of its instance
- * @property {string} slug by which the browser remembers it
- * @property {number} column 0 or 1
- * @property {HTMLElement} panel
- * @property {HTMLElement} tab
- * @property {HTMLElement} words
- * @property {Tool} tool
- * @property {boolean} [shown]
- */
 /** @typedef {{kind: string, slug: string, column: number, front: boolean}} Remembered */
 
 /** @type {Map<string, Open>} */
@@ -54,18 +42,8 @@ export function openTool(kind, instance) {
 
 /** @param {string} key @param {ToolKind} kind @param {Instance} instance @param {number} column */
 function make(key, kind, instance, column) {
-  const panel = el("div", { class: "panel", role: "tabpanel", id: `panel-${key}`, "aria-labelledby": `tab-${key}` });
-  byId("tools").append(panel);
-  const { tab, words } = makeTab(key, kind.kind, { show: () => show(key), close: () => closeTool(key), menu: (tab) => openTabMenu(key, tab) });
-  const one = { key, kind, id: instance.id, slug: instance.slug, column, panel, tab, words, tool: kind.open(panel, instance) };
-  open.set(key, one);
-  name(one, instance);
-}
-
-/** @param {Open} one @param {Instance} instance */
-function name({ kind, words, tab }, instance) {
-  setText(words, kind.kind === "view" ? instance.name : `${instance.name} · ${kind.label}`);
-  tab.title = words.textContent ?? "";
+  const on = { show: () => show(key), close: () => closeTool(key), menu: (/** @type {HTMLElement} */ tab) => openTabMenu(key, tab) };
+  open.set(key, openIn(byId("tools"), key, kind, instance, column, on));
 }
 
 /** @param {string} key */
@@ -94,6 +72,12 @@ export function closeTool(key) {
 
 /** @returns {string | undefined} the key of the tab that was used last */
 export const currentTool = () => front[current];
+
+/** @returns {Instance | undefined} the instance of that tab */
+export const currentInstance = () => store.instances.get(open.get(currentTool() ?? "")?.id ?? -1);
+
+/** @returns {HTMLElement | undefined} what that tab shows */
+export const currentPanel = () => open.get(currentTool() ?? "")?.panel;
 
 /** Bring the tab beside the current one to the front. @param {-1 | 1} way */
 export function stepTool(way) {
@@ -164,7 +148,7 @@ export function updateTools() {
   for (const one of [...open.values()]) {
     const instance = store.instances.get(one.id);
     if (instance) {
-      name(one, instance);
+      nameTab(one, instance);
       one.tool.update?.(instance);
     } else if (!one.tool.dirty?.()) closeTool(one.key); // what somebody typed stays for them to copy
   }

@@ -3,6 +3,7 @@
 import { access } from "./access.js";
 import { BASE } from "./api.js";
 import { el } from "./dom.js";
+import { enterWhole } from "./whole.js";
 
 /** @import {Instance} from "./types.js" */
 /** @import {Tool, ToolKind} from "./types.js" */
@@ -17,7 +18,7 @@ function open(panel, instance) {
   const link = el("a", { href: instance.urls.path, target: "_blank", rel: "noopener", text: "New tab" });
   panel.append(el("div", { class: "tools-bar" },
     el("button", { text: "Reload", onclick: () => { frame.src = address(); } }),
-    el("button", { text: "Whole window", "data-testid": "whole", onclick: wholeWindow }),
+    el("button", { text: "Whole window", title: "Whole window (W)", "data-testid": "whole", onclick: () => enterWhole(panel) }),
     el("span", { class: "space" }), ...others(instance), link), frame);
   return { close: () => {} };
 }
@@ -40,19 +41,4 @@ function others(instance) {
  * @param {string | null} url */
 function byHost(url) {
   return url && access.on ? `${BASE}.aikore/handover?to=${url}` : url;
-}
-
-function wholeWindow() {
-  document.body.classList.add("whole");
-  const handle = el("button", { id: "leave-whole", "aria-label": "Back to AiKore", text: "⌄", onclick: () => leaveWhole() });
-  document.body.append(handle);
-  handle.focus();
-}
-
-/** @returns {boolean} whether the window was whole */
-export function leaveWhole() {
-  document.getElementById("leave-whole")?.remove();
-  const was = document.body.classList.contains("whole");
-  document.body.classList.remove("whole");
-  return was;
 }
