@@ -34,6 +34,13 @@ class InvalidPathError(InvalidError):
     code = "invalid_path"
 
 
+class InvalidRangeError(InvalidError):
+    """A part of a file was asked for that is not there (RFC 9110, 15.5.17)."""
+
+    code = "invalid_range"
+    status = 416
+
+
 class InvalidBlueprintError(InvalidError):
     code = "invalid_blueprint"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 from dataclasses import dataclass, replace
@@ -18,7 +19,9 @@ from aikore.errors import InvalidBlueprintError
 
 CHECKED_MAX = 256 * 1024
 """Bytes of a script that is checked."""
-TIMEOUT = 10.0
+TIMEOUT = 5.0
+MEMORY_MAX = 512 * 2**20
+"""Bytes a tool may take: ShellCheck takes gigabytes for a script full of problems."""
 PROBLEMS_MAX = 500
 SHELLCHECK = ("shellcheck", "--norc", "--format=json1", "--shell=bash", "--exclude=SC1090,SC1091", "-")
 """Excluded: that the file behind "$AIKORE_FUNCTIONS" is not known here."""
@@ -108,13 +111,25 @@ def _whole_line(text: str, line: int, code: str, message: str) -> Problem:
 
 
 def _run(command: tuple[str, ...], content: bytes) -> subprocess.CompletedProcess[bytes] | None:
+    """Run a tool within bounds; None when it is not there or takes too long."""
     program = shutil.which(command[0])
     if program is None:
         return None
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
+    pipe = subprocess.PIPE
     try:
-        return subprocess.run(
-            [program, *command[1:]], input=content, capture_output=True, timeout=TIMEOUT, env=environment, cwd="/"
-        )
+        with subprocess.Popen(
+            [program, *command[1:]], stdin=pipe, stdout=pipe, stderr=pipe, env=environment, cwd="/"
+        ) as running:
+            return _await(running, content)
     except (OSError, subprocess.TimeoutExpired):
         return None
+
+
+def _await(running: subprocess.Popen[bytes], content: bytes) -> subprocess.CompletedProcess[bytes]:
+    try:
+        resource.prlimit(running.pid, resource.RLIMIT_DATA, (MEMORY_MAX, MEMORY_MAX))
+        output, errors = running.communicate(content, TIMEOUT)
+        return subprocess.CompletedProcess(running.args, running.returncode, output, errors)
+    finally:
+        running.kill()

@@ -13,6 +13,7 @@ import anyio
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import StreamingResponse
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
@@ -159,10 +160,15 @@ def _add_transfers(routes: APIRouter, desk: Desk) -> None:
     @routes.get(
         f"{BASE}/content",
         response_class=StreamingResponse,
-        responses={200: {"description": "The file, or the folder as a zip archive.", "content": OCTETS}},
+        responses={
+            200: {"description": "The file, or the folder as a zip archive.", "content": OCTETS},
+            206: {"description": "The part of the file that `Range` asked for.", "content": OCTETS},
+            **problem_responses(416),
+        },
         dependencies=access.OPERATOR,
     )
     async def download_file(
+        request: Request,
         id: Key,  # noqa: A002
         path: PathQuery = "",
         place: PlaceQuery = PlaceName.INSTANCE,
@@ -172,7 +178,7 @@ def _add_transfers(routes: APIRouter, desk: Desk) -> None:
         entry = await desk.run(listing.describe, source, parts) if parts else None
         if not parts or (entry is not None and entry.kind == "folder"):
             return await _zip(desk, source, parts)
-        return await _file(desk, source, parts)
+        return await _file(desk, source, parts, request.headers)
 
 
 async def _receive(request: Request, desk: Desk, target: Place, parts: Parts, overwrite: bool) -> None:
@@ -211,32 +217,46 @@ async def _zip(desk: Desk, source: Place, parts: Parts) -> StreamingResponse:
     with ExitStack() as looked:
         await desk.run(looked.enter_context, source.folder(parts))
     name = f"{parts[-1] if parts else source.slug}.zip"
-    return _Download(desk, download.zip_blocks(source, parts), ExitStack(), name, None)
+    return _Download(desk, download.zip_blocks(source, parts), ExitStack(), name, {})
 
 
-async def _file(desk: Desk, source: Place, parts: Parts) -> StreamingResponse:
-    opened = ExitStack()
-    fd = await desk.run(opened.enter_context, source.file(parts))
-    size = os.fstat(fd).st_size
-    return _Download(desk, download.file_blocks(fd, 0, size), opened, parts[-1], size)
+async def _file(desk: Desk, source: Place, parts: Parts, asked: Headers) -> StreamingResponse:
+    """Send a file, or the part that was asked for while it still is the same file."""
+    with ExitStack() as opened:
+        fd = await desk.run(opened.enter_context, source.file(parts))
+        status = os.fstat(fd)
+        tag = f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"'
+        wanted = download.wanted_range(asked.get("range", ""), status.st_size)
+        if asked.get("if-range", tag) != tag:
+            wanted = None
+        start, end = wanted or (0, status.st_size)
+        headers = {"ETag": tag, "Accept-Ranges": "bytes", "Content-Length": str(end - start)}
+        if wanted:
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{status.st_size}"
+        blocks = download.file_blocks(fd, start, end)
+        return _Download(desk, blocks, opened.pop_all(), parts[-1], headers, 206 if wanted else 200)
 
 
 class _Download(StreamingResponse):
     """Sends blocks, always as a file to be saved and never as a page, and lets go of the file however that ends."""
 
     def __init__(
-        self, desk: Desk, blocks: Generator[bytes, None, None], opened: ExitStack, name: str, size: int | None
+        self,
+        desk: Desk,
+        blocks: Generator[bytes, None, None],
+        opened: ExitStack,
+        name: str,
+        headers: dict[str, str],
+        status: int = 200,
     ) -> None:
         self._desk, self._pieces, self._opened = desk, blocks, opened
-        headers = {
+        headers = headers | {
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "sandbox; default-src 'none'",
-            "Cache-Control": "no-store",
+            "Cache-Control": "no-cache",
         }
-        if size is not None:
-            headers["Content-Length"] = str(size)
-        super().__init__(self._blocks(), media_type="application/octet-stream", headers=headers)
+        super().__init__(self._blocks(), status, media_type="application/octet-stream", headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

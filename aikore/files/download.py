@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 import zipfile
@@ -10,8 +11,10 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import IO, cast
 
+from aikore.errors import InvalidRangeError
 from aikore.files.tree import PLAIN, Parts, Place
 
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 BLOCK = 256 * 1024
 
 
@@ -20,6 +23,25 @@ def file_blocks(fd: int, start: int, end: int) -> Generator[bytes, None, None]:
     while start < end and (data := os.pread(fd, min(BLOCK, end - start), start)):
         start += len(data)
         yield data
+
+
+def wanted_range(header: str, size: int) -> tuple[int, int] | None:
+    """Return where a ``Range`` header (RFC 9110, 14.2) begins and ends; None when it asks for no such part.
+
+    Raises InvalidRangeError when the part lies behind the end. Several parts at once are answered with the whole.
+    """
+    found = RANGE.fullmatch(header.strip())
+    if found is None or not (found[1] or found[2]):
+        return None
+    if not found[1]:
+        start, end = max(0, size - int(found[2])), size
+    else:
+        start, end = int(found[1]), min(int(found[2]) + 1 if found[2] else size, size)
+        if found[2] and int(found[2]) < start:
+            return None
+    if start >= end:
+        raise InvalidRangeError(f"The file has {size} bytes; the part asked for lies behind its end.")
+    return start, end
 
 
 def zip_blocks(place: Place, parts: Parts) -> Generator[bytes, None, None]:

@@ -1,11 +1,12 @@
 """Reads, writes, makes, moves and removes files of an instance. Blocking; run it in a thread.
 
-A file is replaced whole: it is written under a name of its own beside its place, and takes the place by one rename.
+A file is replaced whole: it is written apart on the same disk, and takes its place by one rename.
 What fails half-way leaves nothing behind.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -37,14 +38,24 @@ class TextFile:
 
 
 class NewFile:
-    """A file in the making, under a name of its own. Use it in :func:`new_file`."""
+    """A file in the making: without a name where the disk can do that, so that nobody sees it and nothing is left.
+
+    Use it in :func:`new_file`.
+    """
 
     def __init__(self, folder: int, reserve: int) -> None:
         self._folder = folder
         self._reserve = reserve
         self.name = f".aikore-{uuid4().hex}.part"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self.fd = os.open(self.name, flags, 0o644, dir_fd=folder)
+        try:
+            self.fd = os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o644, dir_fd=folder)
+            self._named = False
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+                raise
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            self.fd = os.open(self.name, flags, 0o644, dir_fd=folder)
+            self._named = True
 
     def write(self, data: bytes) -> None:
         """Append data. Raises StorageError when the disk's reserve would be touched."""
@@ -59,6 +70,9 @@ class NewFile:
         with refusals(name):
             os.fchmod(self.fd, mode)
             os.fsync(self.fd)
+            if not self._named:
+                os.link(f"/proc/self/fd/{self.fd}", self.name, dst_dir_fd=self._folder, follow_symlinks=True)
+                self._named = True
             if replace:
                 os.rename(self.name, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
             else:
@@ -67,8 +81,9 @@ class NewFile:
     def close(self) -> None:
         """Remove what did not take its place."""
         os.close(self.fd)
-        with suppress(FileNotFoundError):
-            os.unlink(self.name, dir_fd=self._folder)
+        if self._named:
+            with suppress(FileNotFoundError):
+                os.unlink(self.name, dir_fd=self._folder)
 
 
 @contextmanager

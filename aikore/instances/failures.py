@@ -14,6 +14,10 @@ from typing import Any
 SHOWN_LINES = 12
 
 
+KILLED = "It was killed, most likely because the machine's memory (RAM) ran out"
+KILLED_ADVICE = "Stop other instances or give the machine more memory. The system's log (dmesg) names what it killed."
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A cause in a few words, what to do about it, and the last lines of the log."""
@@ -55,6 +59,12 @@ RULES = (
         "Set it among the instance's variables, or give it a default in the script: ${{{0}:-}}.",
     ),
     _rule(
+        "system_limit",
+        r"file watchers reached|inotify (?:instance|watch)\w* limit|Too many open files|\bEMFILE\b",
+        "A limit of the system was reached (open files or file watchers)",
+        "Raise it on the host: fs.inotify.max_user_watches and max_user_instances, or the limit of open files.",
+    ),
+    _rule(
         "no_space",
         r"No space left on device|Disk quota exceeded|\bENOSPC\b|the disk is full|Not enough disk:",
         "The disk is full",
@@ -62,7 +72,7 @@ RULES = (
     ),
     _rule(
         "port_in_use",
-        r"Address already in use|\bEADDRINUSE\b|port \d+ is (?:already )?(?:in use|used by)|"
+        r"Address already in use|\bEADDRINUSE\b|port \d+ is (?:already )?(?:in use(?!, trying)|used by)|"
         r"Cannot find empty port in range",
         "Its port is used by another program",
         "End the program that holds the port. If the app ignores WEBUI_PORT, give it the port in the launch script.",
@@ -110,6 +120,13 @@ RULES = (
         "Stop other instances, use a smaller model, or give the machine or its container more memory or swap.",
     ),
     _rule(
+        "shared_memory",
+        r"insufficient shared memory|out of shared memory|\(core dumped\) Bus error|Bus error +\(core dumped\)|"
+        r"killed by signal: Bus error",
+        "The shared memory (/dev/shm) ran out",
+        "Give the container more of it (--shm-size=8g), or let the app use fewer workers.",
+    ),
+    _rule(
         "git_auth",
         r"could not read (?:Username|Password) for|Authentication failed for|Permission denied \(publickey|"
         r"terminal prompts disabled|remote: Repository not found|HTTP Basic: Access denied",
@@ -136,6 +153,12 @@ RULES = (
         r"Max retries exceeded with url|Connection timed out|unable to access 'https?://",
         "The network or a server on it could not be reached",
         "Check the connection, DNS and proxy settings of this machine, then start it again.",
+    ),
+    _rule(
+        "managed_python",
+        r"externally-managed-environment",
+        "pip was to change the system's own Python, which the system does not allow",
+        "Call use_python_env in the launch script before pip_install, so that the instance has its own environment.",
     ),
     _rule(
         "missing_library",
@@ -165,22 +188,21 @@ RULES = (
     ),
 )
 
-NO_MATCHING_PACKAGE = _rule(
-    "no_matching_package",
-    r"No matching distribution found for ([^\s;]{1,100})|No solution found when resolving dependencies",
-    "A package could not be found in a version for this Python",
-    "Check the name and version in the launch script; some packages lag behind new Python versions.",
+VAGUE_RULES = (
+    _rule(
+        "no_matching_package",
+        r"No matching distribution found for ([^\s;]{1,100})|No solution found when resolving dependencies",
+        "A package could not be found in a version for this Python",
+        "Check the name and version in the launch script; some packages lag behind new Python versions.",
+    ),
+    _rule("killed", r"line \d+: +\d+ Killed\b", KILLED, KILLED_ADVICE),
 )
-"""Asked last: pip says this after a network failure too."""
+"""Asked when no rule knew more: pip says the first after a network failure too."""
 
 UNKNOWN_ADVICE = "The end of its log tells more."
 
 BY_STATUS = {
-    "SIGKILL": (
-        "killed",
-        "It was killed, most likely because the machine's memory (RAM) ran out",
-        "Stop other instances or give the machine more memory. The system's log (dmesg) names what it killed and why.",
-    ),
+    "SIGKILL": ("killed", KILLED, KILLED_ADVICE),
     "SIGSEGV": (
         "crashed",
         "The program crashed (invalid memory access)",
@@ -196,13 +218,11 @@ SHELL_CODES = {137: "SIGKILL", 139: "SIGSEGV", 134: "SIGABRT"}
 def diagnose(tail: Sequence[str], code: int | None, signal: str | None, detail: str = "") -> Failure:
     """Return the likely cause. ``tail``: the log's last lines; ``detail``: what AiKore itself says about the end."""
     shown = tuple(tail[-SHOWN_LINES:])
-    for line in (detail, *reversed(tail)):
-        for rule in RULES:
-            if found := rule.pattern.search(line):
-                return _told(rule, found, shown)
-    for line in reversed(tail):
-        if found := NO_MATCHING_PACKAGE.pattern.search(line):
-            return _told(NO_MATCHING_PACKAGE, found, shown)
+    for rules in (RULES, VAGUE_RULES):
+        for line in (detail, *reversed(tail)):
+            for rule in rules:
+                if found := rule.pattern.search(line):
+                    return _told(rule, found, shown)
     status = signal or SHELL_CODES.get(code or 0, str(code))
     if known := BY_STATUS.get(status):
         return Failure(*known, shown)

@@ -9,6 +9,7 @@ import socket
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -247,14 +248,35 @@ def test_an_upload_is_streamed_and_never_replaces_unless_told(files: Files) -> N
     assert files.leftovers() == []
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(files: Files) -> None:
+def unfinished(home: Path) -> list[str]:
+    """Return the files this process (the server runs in it) holds open below a home."""
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            target = os.readlink(f"/proc/self/fd/{fd}")
+            if target.startswith(f"{home}/") and not Path(target).is_dir():
+                found.append(target)
+    return found
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+def test_an_upload_that_breaks_off_leaves_nothing(
+    files: Files, nameless: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not nameless:
+        monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)  # what a disk that cannot do it makes of the flag
     url = httpx.URL(files.http.base_url)
     with socket.create_connection((url.host, url.port or 0)) as client:
         head = "PUT /api/instances/web/files/content?path=half HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n"
         client.sendall(head.encode() + b"x" * 3_000_000)
-        wait_until(files.leftovers)
-    wait_until(lambda: not files.leftovers())
+        wait_until(lambda: unfinished(files.home))
+        assert bool(files.leftovers()) != nameless
+    wait_until(lambda: not unfinished(files.home))
+    assert files.leftovers() == []
     assert "half" not in files.names()
+    assert files.ask("PUT", "/content", path="whole", content=b"whole").status_code == 201
+    assert (files.folder / "whole").read_text() == "whole"
+    assert files.leftovers() == []
 
 
 def test_a_download_is_a_file_to_be_saved(files: Files) -> None:
@@ -264,6 +286,26 @@ def test_a_download_is_a_file_to_be_saved(files: Files) -> None:
     assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''p%C3%A4g%C3%A9%20%22x%22.html"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["content-type"] == "application/octet-stream"
+
+
+def test_a_part_of_a_file_is_downloaded_by_range(files: Files) -> None:
+    (files.folder / "video").write_bytes(b"0123456789")
+
+    def part(asked: str, **headers: str) -> tuple[int, str, str | None]:
+        answer = files.ask("GET", "/content", path="video", headers={"Range": asked, **headers})
+        return answer.status_code, answer.text, answer.headers.get("content-range")
+
+    assert part("bytes=2-4") == (206, "234", "bytes 2-4/10")
+    assert part("bytes=7-") == (206, "789", "bytes 7-9/10")
+    assert part("bytes=-3") == (206, "789", "bytes 7-9/10")
+    assert part("bytes=0-99") == (206, "0123456789", "bytes 0-9/10")
+    for whole in ("bytes=4-2", "bytes=-", "bytes=0-1,3-4", "lines=1-2", "x"):
+        assert part(whole) == (200, "0123456789", None)
+    assert part("bytes=10-")[0] == 416
+    tag = files.ask("GET", "/content", path="video").headers["etag"]
+    assert part("bytes=2-4", **{"If-Range": tag})[0] == 206
+    assert part("bytes=2-4", **{"If-Range": '"another"'})[0] == 200
+    wait_until(lambda: not unfinished(files.home), what="nothing stays open")
 
 
 def test_a_folder_comes_as_a_zip_archive(files: Files) -> None:

@@ -119,6 +119,15 @@ TEXTS: list[tuple[str, str, str]] = [
     ("syntax_error", "launch.sh: line 12: syntax error near unexpected token `fi'", "line 12"),
     ("syntax_error", "launch.sh: line 31: unexpected EOF while looking for matching `\"'", "line 31"),
     ("syntax_error", "launch.sh: line 9: syntax error: unexpected end of file", "line 9"),
+    ("system_limit", "Error: ENOSPC: System limit for number of file watchers reached, watch '/app/web'", "limit"),
+    ("system_limit", "OSError: [Errno 24] Too many open files: '/data/x'", "limit"),
+    (
+        "shared_memory",
+        "RuntimeError: DataLoader worker (pid 77) is killed by signal: Bus error. It is possible that dataloader's "
+        "workers are out of shared memory. Please try to raise your shared memory limit.",
+        "/dev/shm",
+    ),
+    ("managed_python", "error: externally-managed-environment", "pip"),
     ("unbound_variable", "launch.sh: line 4: HF_HOME: unbound variable", "HF_HOME"),
 ]
 
@@ -136,7 +145,12 @@ def test_every_rule_has_a_text_that_it_was_written_for() -> None:
 
 
 def test_a_line_that_is_no_failure_tells_nothing() -> None:
-    calm = ["To see the GUI go to: http://127.0.0.1:8188", "got prompt", "100%|██████████| 20/20 [00:04<00:00]"]
+    calm = [
+        "The port 8888 is already in use, trying another port.",
+        "To see the GUI go to: http://127.0.0.1:8188",
+        "got prompt",
+        "100%|██████████| 20/20 [00:04<00:00]",
+    ]
     assert diagnose(calm, 3, None, "exit code 3: 100%").code == "unknown"
     assert diagnose([], 3, None, "exit code 3: x").cause == "exit code 3"
 
@@ -156,6 +170,11 @@ def test_pips_last_word_after_a_network_failure_does_not_hide_it() -> None:
     assert diagnose(lines[1:], 1, None).code == "no_matching_package"
 
 
+def test_bash_tells_of_a_killed_program_whatever_the_script_ends_with() -> None:
+    lines = ["launch.sh: line 5: 12345 Killed                  python main.py", "it did not work"]
+    assert diagnose(lines, 1, None).code == "killed"
+
+
 @pytest.mark.parametrize(
     ("exit_code", "signal", "code"),
     [
@@ -170,7 +189,7 @@ def test_pips_last_word_after_a_network_failure_does_not_hide_it() -> None:
     ],
 )
 def test_without_words_the_exit_status_tells(exit_code: int | None, signal: str | None, code: str) -> None:
-    assert diagnose(["launch.sh: line 5: 12345 Killed  python main.py"], exit_code, signal).code == code
+    assert diagnose(["Starting server"], exit_code, signal).code == code
 
 
 def test_aikores_own_words_count_too() -> None:

@@ -82,7 +82,12 @@ def test_a_tool_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pyt
     assert time.monotonic() - began < 20
 
 
+def test_a_script_that_would_take_gigabytes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aikore.blueprints.check.MEMORY_MAX", 100 * 2**20)
+    assert check_script("rm $x $y $z\n" * 20_000).tool == "bash"
+
+
 def test_thousands_of_problems_are_cut() -> None:
-    assert len(check_script("rm $x\n" * 2000).problems) == PROBLEMS_MAX
+    assert len(check_script("rm $x\n" * 600).problems) == PROBLEMS_MAX
     odd = check_script("\udc80\x00\x1b[0m $x\n")
     assert odd.tool in ("shellcheck", "bash")

@@ -112,7 +112,7 @@ class Script {
   async #compare() {
     const wanted = this.compare.getAttribute("aria-pressed") !== "true";
     if (this.conflict.open) return;
-    const content = wanted ? (await call("GET", `/api/blueprints/${encodeURIComponent(this.instance.base_blueprint)}`)).data.content : null;
+    const content = wanted ? (await call("GET", `${this.path}/blueprint`)).data.content : null;
     this.code?.compare(content, "Take the blueprint's");
     this.compare.setAttribute("aria-pressed", String(wanted));
   }

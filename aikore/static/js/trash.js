@@ -5,6 +5,7 @@ import { call } from "./api.js";
 import { byId, el } from "./dom.js";
 import { store } from "./store.js";
 import { attempt } from "./toasts.js";
+import { shownSize } from "./units.js";
 
 /** @import {Trashed} from "./types.js" */
 
@@ -36,19 +37,11 @@ function line(entry) {
     if (remove.dataset.sure) void attempt(call("DELETE", path));
     else {
       remove.dataset.sure = "yes";
-      remove.textContent = `Remove ${size(entry.size)} for good`;
+      remove.textContent = `Remove ${shownSize(entry.size)} for good`;
     }
   });
   const restore = el("button", { text: "Restore", "data-testid": "restore", onclick: () => void attempt(call("POST", `${path}/restore`)) });
   return el("li", {}, el("span", { class: "grow" }, el("span", { class: "title", text: entry.name }),
-    el("span", { class: "sub", text: `${entry.base_blueprint} · ${size(entry.size)} · ${new Date(entry.deleted_at).toLocaleString()}` })),
+    el("span", { class: "sub", text: `${entry.base_blueprint} · ${shownSize(entry.size)} · ${new Date(entry.deleted_at).toLocaleString()}` })),
   ...(access.may("admin") ? [restore, remove] : []));
-}
-
-/** @param {number} bytes */
-function size(bytes) {
-  const units = ["B", "KB", "MB", "GB", "TB"];
-  let at = 0;
-  for (; bytes >= 1000 && at < units.length - 1; at++) bytes /= 1000;
-  return `${bytes < 10 && at > 0 ? bytes.toFixed(1) : Math.round(bytes)} ${units[at]}`;
 }

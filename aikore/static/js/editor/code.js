@@ -81,7 +81,7 @@ function severity(level) {
 function position(view, { line, column }) {
   const { doc } = view.state;
   const found = doc.line(Math.min(Math.max(1, line), doc.lines));
-  return Math.min(found.from + Math.max(0, column - 1), found.to);
+  return found.from + [...found.text].slice(0, Math.max(0, column - 1)).join("").length; // columns are characters, positions code units
 }
 
 /** @param {Parts} parts */
