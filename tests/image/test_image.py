@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import browser, page  # noqa: F401 — fixtures
 from tests.e2e.page import Dashboard, LoginPage
 from tests.helpers.access import PASSWORD, setup_secret
 from tests.helpers.container import Container, Podman
@@ -53,7 +52,7 @@ def serves(house: Container, path: str = "/app/web/") -> bool:
 # In use ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_stranger_becomes_the_owner_and_runs_something_in_the_browser(page: Page, house: Container) -> None:  # noqa: F811
+def test_a_stranger_becomes_the_owner_and_runs_something_in_the_browser(page: Page, house: Container) -> None:
     page.goto(f"{house.url}/.aikore/login#setup={setup_secret(house)}")
     LoginPage(page).enter(PASSWORD, "anna")
     expect(page.get_by_test_id("person")).to_have_text("anna")
@@ -187,9 +186,7 @@ def test_any_user_read_only_without_capabilities_and_network_runs_instances(run:
     assert house.stop() == 0
 
 
-def test_three_capabilities_are_enough_to_become_puid_and_a_folder_is_given_away_once(
-    run: Run, tmp_path: Path
-) -> None:
+def test_three_capabilities_are_enough_to_become_puid_and_a_folder_is_given_away_once(run: Run, tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "old").write_text("x")
     caps = ("--cap-drop=ALL", "--cap-add=CHOWN", "--cap-add=SETUID", "--cap-add=SETGID")
@@ -215,9 +212,7 @@ def test_three_capabilities_are_enough_to_become_puid_and_a_folder_is_given_away
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_what_cannot_run_says_why_and_ends(
-    run: Run, options: list[str], given: dict[str, object], words: str
-) -> None:
+def test_what_cannot_run_says_why_and_ends(run: Run, options: list[str], given: dict[str, object], words: str) -> None:
     house = run(*options, **given)
     house.launch()
     assert house.ended() == 1
