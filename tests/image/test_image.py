@@ -148,10 +148,17 @@ def test_stop_ends_every_instance_gracefully_and_everything_is_there_afterwards(
         house.create(name, blueprint, autostart=name != "one")
         house.post(name, "start")
         house.wait_status(name, "started")
+    script = house.http.get("/api/instances/two/script")
+    mine = {"content": script.json()["content"] + "# mine\n"}
+    house.http.put("/api/instances/two/script", json=mine, headers={"If-Match": script.headers["ETag"]})
     assert house.stop() == 0
     house.remove()
 
-    again = run(volume=house.volume).start()
+    # Another container, as after an upgrade, for another user.
+    again = run("--env=PUID=2000", "--env=PGID=2000", volume=house.volume).start()
+    assert again.exec("find", "/config", "!", "(", "-user", "2000", "-group", "2000", ")") == ""
+    assert again.http.get("/api/instances/two/script").json()["content"] == mine["content"]
+    assert again.http.get("/api/blueprints/polite").status_code == 200
     assert again.exec("sh", "-c", "cat /config/instances/*/goodbye").count(":") >= 4
     assert again.get("one")["status"] == "stopped"
     assert "goodbye" in again.log_text("one")
