@@ -75,6 +75,7 @@ lay_out() {
     mkdir -p "$AIKORE_RUNTIME_DIR" "$RUN/s6/scan/.s6-svscan" "$RUN/s6/supervise"
     ln -s /etc/aikore/services/* "$RUN/s6/scan/"
     ln -s /etc/aikore/svscan/* "$RUN/s6/scan/.s6-svscan/"
+    ln -s SIGTERM "$RUN/s6/scan/.s6-svscan/SIGINT"
     mkdir -p "$AIKORE_HOME/logs"
 }
 

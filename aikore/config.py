@@ -284,7 +284,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def run_dir(self) -> Path:
-        """Folder of the manager's socket: as set, in the data folder, or, where that is too long, below ``/tmp``."""
+        """Folder of the manager's socket: as set, or in the data folder; if that is too long, in ``/tmp`` by user."""
         inside = self.runtime_dir or self.home / "run"
         if len(os.fsencode(inside / "manager.sock")) <= UNIX_SOCKET_PATH_MAX:
             return inside

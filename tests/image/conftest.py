@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import browser, page  # noqa: F401 — fixtures for all tests of this level
 from tests.helpers.container import Container, Podman
 
 Run = Callable[..., Container]

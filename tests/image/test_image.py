@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import browser, page  # noqa: F401 — fixtures
 from tests.e2e.page import Dashboard, LoginPage
 from tests.helpers.access import PASSWORD, setup_secret
 from tests.helpers.container import Container, Podman
@@ -53,7 +52,7 @@ def serves(house: Container, path: str = "/app/web/") -> bool:
 # In use ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_stranger_becomes_the_owner_and_runs_something_in_the_browser(page: Page, house: Container) -> None:  # noqa: F811
+def test_a_stranger_becomes_the_owner_and_runs_something_in_the_browser(page: Page, house: Container) -> None:
     page.goto(f"{house.url}/.aikore/login#setup={setup_secret(house)}")
     LoginPage(page).enter(PASSWORD, "anna")
     expect(page.get_by_test_id("person")).to_have_text("anna")
@@ -149,10 +148,17 @@ def test_stop_ends_every_instance_gracefully_and_everything_is_there_afterwards(
         house.create(name, blueprint, autostart=name != "one")
         house.post(name, "start")
         house.wait_status(name, "started")
+    script = house.http.get("/api/instances/two/script")
+    mine = {"content": script.json()["content"] + "# mine\n"}
+    house.http.put("/api/instances/two/script", json=mine, headers={"If-Match": script.headers["ETag"]})
     assert house.stop() == 0
     house.remove()
 
-    again = run(volume=house.volume).start()
+    # Another container, as after an upgrade, for another user.
+    again = run("--env=PUID=2000", "--env=PGID=2000", volume=house.volume).start()
+    assert again.exec("find", "/config", "!", "(", "-user", "2000", "-group", "2000", ")") == ""
+    assert again.http.get("/api/instances/two/script").json()["content"] == mine["content"]
+    assert again.http.get("/api/blueprints/polite").status_code == 200
     assert again.exec("sh", "-c", "cat /config/instances/*/goodbye").count(":") >= 4
     assert again.get("one")["status"] == "stopped"
     assert "goodbye" in again.log_text("one")

@@ -414,6 +414,11 @@ async def test_nginx_under_a_supervisor_is_reloaded_but_never_started_or_ended(t
     assert await until(found) == child.pid
     await door.proxy.apply(door.routes[:1])
     assert (await door.ask("/app/keep/")).status == 404
+    taken = free_ports(1)[0]
+    other = await EchoApp().start(taken)
+    with pytest.raises(ProxyError, match=str(taken)):
+        await door.proxy.apply([*door.routes, Route("new", 1, public_port=taken)])
+    await other.stop()
     await door.proxy.stop()
     assert child.returncode is None
     child.terminate()

@@ -39,6 +39,11 @@ def test_keepalive_min_timeout_is_used_where_nginx_has_it() -> None:
     assert "keepalive_min_timeout 5s" in render([], replace(options(), version=(1, 27, 4)))
 
 
+def test_under_a_supervisor_nginx_complains_to_standard_error_too() -> None:
+    assert "error_log stderr" in render([], options(nginx="external"))
+    assert "stderr" not in render([], options())
+
+
 def test_an_ipv6_host_is_listened_on_in_brackets() -> None:
     assert "listen [::]:9000" in render([], options(host="::"))
 
