@@ -22,7 +22,7 @@ const GONE = "This instance no longer exists.";
 const base = document.body.dataset.base ?? "/";
 const slug = document.body.dataset.slug ?? "";
 
-/** @typedef {{slug: string, name: string, status: string, status_detail: string, actions: string[]}} Instance */
+/** @typedef {{slug: string, name: string, status: string, status_detail: string, failure: {cause: string, advice: string} | null, actions: string[]}} Instance */
 
 /**
  * @param {string} id
@@ -54,6 +54,9 @@ function show(instance) {
   document.title = instance.name;
   const word = WORDS[instance.status] ?? instance.status;
   say(instance.status, instance.status_detail ? `${word}: ${instance.status_detail}` : word);
+  element("failure").hidden = !instance.failure;
+  element("cause").textContent = instance.failure?.cause ?? "";
+  element("advice").textContent = instance.failure?.advice ?? "";
   button.hidden = !instance.actions.includes("start");
   button.disabled = false;
   if (instance.status === "started") enter();

@@ -2,6 +2,8 @@
 
 /** @import {Instance, Snapshot} from "./types.js" */
 
+const NOTICES_KEPT = 100;
+
 class Store extends EventTarget {
   /** @type {Map<number, Instance>} */
   instances = new Map();
@@ -11,6 +13,8 @@ class Store extends EventTarget {
   trash = [];
   /** @type {Snapshot["system"]} */
   system = {};
+  /** @type {Snapshot["notices"]} the newest last */
+  notices = [];
   ready = false;
   /** @type {Date | null} since when the connection is lost */
   lostSince = null;
@@ -27,6 +31,7 @@ class Store extends EventTarget {
     this.blueprints = data.blueprints;
     this.trash = data.trash;
     this.system = data.system;
+    this.notices = data.notices ?? [];
     this.ready = true;
     this.#tell("all", null);
   }
@@ -38,6 +43,7 @@ class Store extends EventTarget {
     else if (topic === "blueprints") this.blueprints = data;
     else if (topic === "trash") this.trash = data;
     else if (topic === "system") this.system = data;
+    else if (topic === "notice") this.notices = [...this.notices.slice(1 - NOTICES_KEPT), data];
     this.#tell(topic, data);
   }
 

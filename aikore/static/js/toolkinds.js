@@ -1,5 +1,6 @@
 /** The kinds of tools there are, in the order of menus. A new one is a line here. */
 
+import { details } from "./details.js";
 import { files } from "./files.js";
 import { log } from "./log.js";
 import { script } from "./script.js";
@@ -9,4 +10,4 @@ import { view } from "./view.js";
 /** @import {ToolKind} from "./types.js" */
 
 /** @type {ToolKind[]} */
-export const TOOL_KINDS = [view, log, terminal, script, files];
+export const TOOL_KINDS = [view, log, terminal, script, files, details];

@@ -21,6 +21,10 @@
  * @property {string[]} actions
  * @property {"strip" | "keep"} base_path
  * @property {string} status_since
+ * @property {{code: string, cause: string, advice: string, lines: string[]} | null} failure
+ * @property {number | null} pid
+ * @property {number} run
+ * @property {string} created_at
  * @property {string} [group]
  * @property {number} [position]
  */
@@ -44,8 +48,11 @@
  * @property {Instance[]} instances
  * @property {Blueprint[]} blueprints
  * @property {Trashed[]} trash
+ * @property {Notice[]} notices
  * @property {{gpus?: Gpu[], version?: string}} system
  */
+/** @typedef {{level: "info" | "warning" | "error", message: string, at: number}} Notice */
+/** @typedef {{number: number, started_at: string | null, ready_at: string | null, ended_at: string | null, exit_code: number | null, exit_signal: string | null, ending: string | null, detail: string, log_offset: number | null}} Run */
 /** @typedef {"viewer" | "operator" | "admin" | "owner"} Role */
 /** @typedef {{name: string, role: Role, via: string}} Me */
 /** @typedef {{id: number, address: string, agent: string, created_at: string, expires_at: string, current: boolean}} Session */

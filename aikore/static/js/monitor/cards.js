@@ -92,6 +92,17 @@ function factsOf(gpu) {
   return facts.filter((fact) => fact && !fact.startsWith("–")).join(" · ");
 }
 
+/** @param {UPlot} uPlot @param {number} id @param {boolean} gpus whether there are any @returns {Card[]} what an instance uses */
+export function instanceCards(uPlot, id, gpus) {
+  const prefix = `instance.${id}.gpu.`;
+  return [
+    card(uPlot, { title: "CPU", write: percent }, (track) => [line(track, `instance.${id}.cpu`, "", "--chart-0")]),
+    card(uPlot, { title: "Memory", write: bytes }, (track) => [line(track, `instance.${id}.memory`, "", "--chart-1")]),
+    ...(gpus ? [card(uPlot, { title: "GPU memory", write: bytes, stacked: true }, (track) => [...track.values.keys()].filter((name) => name.startsWith(prefix))
+      .map((name, at) => line(track, name, `GPU ${name.slice(prefix.length, -".memory".length)}`, `--chart-${at % 8}`)))] : []),
+  ];
+}
+
 /** Who uses the memory of a GPU: instances from below, the rest above them. @param {Track} track @param {string} id @returns {Line[]} */
 function memoryLines(track, id) {
   const whole = track.values.get(`gpu.${id}.memory`) ?? track.times.map(() => null);

@@ -60,6 +60,8 @@ export function valuesOf({ host, gpus, instances }) {
     values[`gpu.${gpu.id}.power`] = gpu.power;
   }
   for (const instance of instances) {
+    values[`instance.${instance.id}.cpu`] = instance.cpu;
+    values[`instance.${instance.id}.memory`] = instance.memory;
     for (const [gpu, used] of Object.entries(instance.gpu_memory)) values[`instance.${instance.id}.gpu.${gpu}.memory`] = used;
   }
   return values;

@@ -83,7 +83,7 @@ function draw(cell, text, values, redraw) {
     svg.setAttribute("class", "spark");
     svg.setAttribute("aria-hidden", "true");
     svg.append(document.createElementNS(SVG, "path"));
-    cell.append(svg, label = el("span", {}));
+    cell.append(el("div", {}, svg, label = el("span", {})));
     redraw = true;
   }
   setText(label, text);

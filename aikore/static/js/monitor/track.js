@@ -15,6 +15,9 @@ export const RANGES = [
   { name: "7d", words: "7 days", span: 604800, step: 2400 },
 ];
 
+/** @param {number} id @returns {string} the series of one instance */
+export const instanceSeries = (id) => ["cpu", "memory", "gpu.*.memory"].map((name) => `instance.${id}.${name}`).join(",");
+
 export class Track {
   /** @type {number[]} the beginning of every step */
   times = [];
@@ -22,9 +25,10 @@ export class Track {
   values = new Map();
   #asking = 0;
 
-  /** @param {typeof RANGES[number]} range */
-  constructor(range) {
+  /** @param {typeof RANGES[number]} range @param {string} [series] */
+  constructor(range, series = SERIES) {
     this.range = range;
+    this.series = series;
   }
 
   /** Begin anew. @param {typeof RANGES[number]} [range] @returns {Promise<boolean>} whether this was still wanted when it came */
@@ -40,10 +44,20 @@ export class Track {
     if (this.range.step > 1) return stats.time >= last + 2 * this.range.step ? this.#ask(last) : false;
     const now = Math.floor(stats.time);
     if (now - last > 60) return this.#ask(undefined);
-    const values = valuesOf(stats);
+    const all = valuesOf(stats);
+    const values = Object.fromEntries(Object.entries(all).filter(([name]) => this.#wanted(name)));
     for (let second = last + 1; second <= now; second++) this.#append(second, values);
     this.#trim();
     return now > last;
+  }
+
+  /** @param {string} name */
+  #wanted(name) {
+    const parts = name.split(".");
+    return this.series.split(",").some((pattern) => {
+      const wanted = pattern.split(".");
+      return wanted.length === parts.length && wanted.every((part, at) => part === "*" || part === parts[at]);
+    });
   }
 
   /** @param {number | undefined} from ask for what comes after only @returns {Promise<boolean>} */
@@ -51,7 +65,7 @@ export class Track {
     const asking = ++this.#asking;
     const { span, step } = this.range;
     const start = from ?? Math.floor(Date.now() / 1000) - span;
-    const { data } = await call("GET", `/api/system/history?series=${SERIES}&from=${start}&step=${step}`);
+    const { data } = await call("GET", `/api/system/history?series=${this.series}&from=${start}&step=${step}`);
     if (asking !== this.#asking) return false;
     if (from === undefined) {
       this.times = [];

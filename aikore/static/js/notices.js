@@ -1,0 +1,48 @@
+/** What AiKore told without being asked: a mark on the bell while something is new, and the list behind it. */
+
+import { listLine, openDialog } from "./dialog.js";
+import { byId, el, setText } from "./dom.js";
+import { icon } from "./icons.js";
+import { recall, remember } from "./memory.js";
+import { store } from "./store.js";
+
+const KEY = "notices-seen";
+
+/** @type {HTMLElement | null} */
+let list = null;
+
+export function updateNotices() {
+  const seen = recall(KEY, 0);
+  const fresh = store.notices.filter(({ at }) => at > seen);
+  const bell = byId("notices");
+  const words = fresh.length ? `${fresh.length} new` : "";
+  setText(byId("notices-new"), words);
+  bell.setAttribute("aria-label", words ? `Notices, ${words}` : "Notices");
+  bell.dataset.level = fresh.some(({ level }) => level === "error") ? "error" : fresh.length ? "warning" : "";
+  if (list) show(list);
+}
+
+/** @param {HTMLElement} list */
+function show(list) {
+  list.replaceChildren(...[...store.notices].reverse().map(({ level, message, at }) => {
+    const line = listLine(message, `${level} · ${new Date(at * 1000).toLocaleString()}`);
+    line.dataset.level = level;
+    return line;
+  }));
+  if (!store.notices.length) list.append(el("li", { class: "hint", text: "Nothing was told yet. A full disk, a hot GPU or endless restarts would stand here." }));
+  const newest = store.notices.at(-1);
+  if (newest) remember(KEY, newest.at);
+}
+
+function openNotices() {
+  list = el("ul", { class: "list notices", "data-testid": "notices-list" });
+  const { node } = openDialog("Notices", "notices-dialog", list);
+  node.addEventListener("close", () => { list = null; });
+  updateNotices();
+  updateNotices(); // what is shown is no longer new
+}
+
+export function beginNotices() {
+  byId("notices").prepend(icon("bell"));
+  byId("notices").addEventListener("click", openNotices);
+}
