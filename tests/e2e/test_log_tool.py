@@ -114,3 +114,26 @@ sleep 1000
     assert rows.first.get_attribute("data-time")
     page.get_by_test_id("log-wrap").click()
     assert page.get_by_test_id("log-text").evaluate("node => node.scrollWidth") > 10_000
+
+
+def test_several_logs_are_read_in_the_order_of_time(dashboard: Dashboard) -> None:
+    page, server = dashboard.page, dashboard.server
+    for name in ("One", "Two"):
+        server.blueprint(name, f"for n in {{1..400}}; do echo {name} $n; done; sleep 600", ready="process")
+        server.create(name, name)
+        server.post(name.lower(), "start")
+        server.wait_status(name.lower(), "started")
+    dashboard.press("One", "log")
+    expect(page.get_by_test_id("log-text")).to_contain_text("One 400")
+    page.get_by_test_id("log-with").click()
+    page.get_by_role("menuitem", name="Two").click()
+    rows = page.get_by_test_id("log-together").locator(".row")
+    expect(rows.last).to_contain_text("Two 400")
+    page.get_by_test_id("log-together").evaluate("node => { node.scrollTop = 0; }")
+    expect(rows.filter(has_text="One 400")).to_have_count(1)
+    wait_until(lambda: rows.count() > 500, 10, "older lines come")
+    with open(server.home / "instances/one/logs/output.log", "a") as file:
+        file.write("printed now\n")
+    expect(rows.last).to_contain_text("printed now")
+    page.get_by_role("button", name="Two ×").click()
+    expect(page.get_by_test_id("log-text")).to_contain_text("printed now")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.e2e.page import Dashboard
 from tests.helpers.server import AiKoreServer
@@ -36,6 +37,8 @@ def test_a_terminal_answers_keeps_its_screen_over_a_reload_and_says_that_it_ende
     server.start()
     server.create("Work", "Static", environment={"OWN": "mine"})
     page.add_init_script(NO_WEBGL)
+    lines: list[tuple[WebSocketRoute, WebSocketRoute]] = []
+    page.route_web_socket(re.compile("/terminal[?]"), lambda line: lines.append((line, line.connect_to_server())))
     dashboard = Dashboard(page, server)
     dashboard.menu("Work", "terminal")
     expect(shown(page)).to_contain_text("instances/work", timeout=20_000)
@@ -43,6 +46,14 @@ def test_a_terminal_answers_keeps_its_screen_over_a_reload_and_says_that_it_ende
     expect(shown(page)).to_contain_text("42 <b>mine</b>")
     page.keyboard.press("Enter")
     expect(shown(page)).to_contain_text("2c1R: command not found")
+
+    for end in lines[-1]:
+        end.close(code=4000, reason="the line breaks")
+    expect(page.get_by_test_id("terminal-notice")).to_contain_text("The connection is lost")
+    expect(page.get_by_test_id("terminal-notice")).to_be_hidden()
+    run(page, "echo back''again")
+    expect(shown(page)).to_contain_text("backagain")
+    assert shown(page).inner_text().count("42 <b>mine</b>") == 1, "it goes on where it broke off"
 
     page.get_by_test_id("terminal-new").click()
     expect(page.get_by_test_id("terminal-tab")).to_have_count(2)

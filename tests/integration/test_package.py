@@ -65,6 +65,14 @@ def test_a_wheel_holds_every_file_of_the_tree_and_nothing_else(package: Package)
     assert [name for name in wanted if held[name] != wanted[name]] == []
 
 
+def test_a_wheel_carries_the_third_party_bundles_with_their_licenses(package: Package) -> None:
+    held = contents(package.wheel)
+    for bundle in ("terminal.js", "terminal.css", "editor.js", "charts.js", "charts.css"):
+        assert held[f"aikore/static/vendor/{bundle}"]
+    licenses = held["aikore/static/vendor/LICENSES.txt"].decode()
+    assert all(name in licenses for name in ("@xterm/xterm", "@codemirror/view", "uplot", "MIT"))
+
+
 def test_the_source_distribution_builds_the_same_wheel(package: Package, tmp_path: Path) -> None:
     with tarfile.open(package.source) as archive:
         archive.extractall(tmp_path / "source", filter="data")

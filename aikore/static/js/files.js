@@ -39,10 +39,10 @@ class Files {
     this.places = el("select", { "aria-label": "Place", "data-testid": "file-place" }, el("option", { value: "instance", text: instance.name }), el("option", { value: "outputs", text: "Outputs" }));
     this.crumbs = el("nav", { class: "crumbs", "aria-label": "Folder" });
     this.picker = el("input", { type: "file", multiple: true, hidden: true, "data-testid": "file-input" });
-    this.changing = el("span", { class: "acts" },
+    this.changing = el("span", { class: "group" },
       el("button", { text: "Upload", "data-testid": "file-upload", onclick: () => this.picker.click() }), this.picker,
       el("button", { text: "New …", "aria-haspopup": "menu", "data-testid": "file-new", onclick: (/** @type {Event} */ event) => this.#newMenu(/** @type {HTMLElement} */ (event.currentTarget)) }));
-    this.tools = el("span", { class: "acts" });
+    this.tools = el("span", { class: "group" });
     this.download = el("a", { download: "", text: "Download", "data-testid": "file-download" });
     this.trash = el("button", { class: "quiet", text: "Deleted", "data-testid": "file-deleted", onclick: () => openFileTrash(this.desk, () => this.refresh()) });
     this.body = el("div", { class: "file-body", "data-testid": "files" });

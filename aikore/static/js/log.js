@@ -1,11 +1,14 @@
-/** A log: all that is kept, and what comes. */
+/** A log: all that is kept, and what comes; others beside it, in the order of time. */
 
 import { address } from "./api.js";
 import { el, setText } from "./dom.js";
 import { makeFinder } from "./log/finder.js";
 import { Pane } from "./log/pane.js";
 import { Source } from "./log/source.js";
+import { Together } from "./log/together.js";
 import { recall, remember } from "./memory.js";
+import { popMenu } from "./menu.js";
+import { store } from "./store.js";
 import { attempt } from "./toasts.js";
 import { loadStyleOf } from "./vendor.js";
 
@@ -23,23 +26,53 @@ function open(panel, instance) {
   const problem = el("p", { class: "problem", role: "alert" });
   pane.addEventListener("follow", () => follow.setAttribute("aria-pressed", String(pane.follow)));
   pane.addEventListener("gone", (event) => setText(problem, /** @type {CustomEvent} */ (event).detail));
-  panel.append(el("div", { class: "tools-bar log-bar" }, finder.form, el("span", { class: "space" }), follow,
-    choice(pane, "wrap", "Wrap", true), choice(pane, "times", "Times", false),
-    el("a", { href: address(`${source.base}/download`), download: "", text: "Download", "data-testid": "log-download" }), problem), pane.node);
+  const host = el("div", { class: "log-host" }, pane.node);
+  const others = makeOthers(instance, host, pane, [finder.form, follow]);
+  panel.append(el("div", { class: "tools-bar log-bar" }, finder.form, others.bar, el("span", { class: "space" }), follow,
+    choice(host, pane, "wrap", "Wrap", true), choice(host, pane, "times", "Times", false),
+    el("a", { href: address(`${source.base}/download`), download: "", text: "Download", "data-testid": "log-download" }), problem), host);
   void attempt(loadStyleOf("log").then(() => pane.toEnd()));
-  return { close: () => { finder.close(); pane.close(); }, show: () => pane.later() };
+  return { close: () => { finder.close(); pane.close(); others.close(); }, show: () => pane.later() };
 }
 
-/** A choice of how lines look, which the browser remembers. @param {Pane} pane @param {string} name @param {string} words @param {boolean} usual */
-function choice(pane, name, words, usual) {
+/** A choice of how lines look, which the browser remembers.
+ * @param {HTMLElement} host @param {Pane} pane @param {string} name @param {string} words @param {boolean} usual */
+function choice(host, pane, name, words, usual) {
   const on = recall(`log-${name}`, usual);
   const button = el("button", { text: words, "aria-pressed": String(on), "data-testid": `log-${name}` });
-  pane.node.classList.toggle(name, on);
+  host.classList.toggle(name, on);
   button.addEventListener("click", () => {
     const now = button.getAttribute("aria-pressed") !== "true";
     button.setAttribute("aria-pressed", String(now));
     remember(`log-${name}`, now);
-    pane.redraw(() => pane.node.classList.toggle(name, now));
+    pane.redraw(() => host.classList.toggle(name, now));
   });
   return button;
+}
+
+/** The logs beside this one.
+ * @param {Instance} instance @param {HTMLElement} host @param {Pane} pane @param {HTMLElement[]} alone what is only for one log */
+function makeOthers(instance, host, pane, alone) {
+  /** @type {Set<number>} */
+  const chosen = new Set();
+  /** @type {Together | null} */
+  let together = null;
+  const names = el("span", { class: "others" });
+  const add = el("button", { text: "With …", "aria-haspopup": "menu", "data-testid": "log-with", onclick: () => menu() });
+
+  const menu = () => {
+    const rest = [...store.instances.values()].filter(({ id }) => id !== instance.id && !chosen.has(id));
+    popMenu(add, rest.map(({ id, name }) => [String(id), name, () => { chosen.add(id); show(); }]), rest.length ? "In the order of time with" : "There is no other instance.");
+  };
+  const show = () => {
+    const instances = [instance.id, ...chosen].flatMap((id) => store.instances.get(id) ?? []);
+    names.replaceChildren(...instances.slice(1).map(({ id, name }) => el("button", { text: `${name} ×`, title: `Without ${name}`, onclick: () => { chosen.delete(id); show(); } })));
+    together?.close();
+    together = chosen.size ? new Together(instances) : null;
+    for (const one of alone) one.hidden = together !== null;
+    host.replaceChildren(together?.node ?? pane.node);
+    if (together) void attempt(together.begin());
+    else pane.later();
+  };
+  return { bar: el("span", { class: "others" }, names, add), close: () => together?.close() };
 }

@@ -42,7 +42,7 @@ class Script {
     this.problem = el("p", { class: "problem", role: "alert" });
     this.place = el("div", { class: "code" });
     const code = () => /** @type {NonNullable<typeof this.code>} */ (this.code);
-    this.findings = makeFindings(`${this.path}/check`, code);
+    this.findings = makeFindings(code);
     this.conflict = makeConflict(code, {
       load: () => this.#load(), save: (version) => void this.write(version), failed: (error) => this.#failed(error), taken: (theirs) => this.#begin(theirs),
     });

@@ -8,8 +8,8 @@ import { el, setText } from "../dom.js";
 
 const PAUSE_MS = 500;
 
-/** @param {string} path @param {() => ReturnType<typeof import("./code.js").makeCode>} code */
-export function makeFindings(path, code) {
+/** @param {() => ReturnType<typeof import("./code.js").makeCode>} code */
+export function makeFindings(code) {
   let timer = 0;
   let run = 0;
   let able = true;
@@ -18,7 +18,7 @@ export function makeFindings(path, code) {
   const check = async () => {
     const mine = ++run;
     try {
-      const { data } = await call("POST", path, { text: code().text });
+      const { data } = await call("POST", "/api/scripts/check", { content: code().text });
       if (mine !== run) return;
       show(data.problems, data.tool);
     } catch (error) {

@@ -31,8 +31,8 @@ function makeRow(entry, doing) {
   const more = el("button", { class: "picture", "aria-label": `More for ${entry.name}`, "aria-haspopup": "menu", hidden: !entry.reachable, "data-testid": "file-more", onclick: () => doing.menu(entry, more) }, icon("more"));
   const row = el("tr", { "data-file": entry.name }, cell,
     el("td", { class: "number", text: entry.kind === "file" ? shownSize(entry.size) : "" }),
-    el("td", { class: "when", text: new Date(entry.modified * 1000).toLocaleString(undefined, { dateStyle: "short", timeStyle: "short" }) }),
-    el("td", { class: "acts" }, more));
+    el("td", { class: "when", text: minute(entry.modified) }),
+    el("td", { class: "more" }, more));
   row.addEventListener("keydown", (event) => {
     const way = { ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling }[event.key];
     if (way) /** @type {HTMLElement | null} */ (way.querySelector("button:not(:disabled)"))?.focus();
@@ -44,6 +44,13 @@ function makeRow(entry, doing) {
     event.stopPropagation();
   });
   return row;
+}
+
+/** @param {number} time @returns {string} year to minute, here */
+function minute(time) {
+  const date = new Date(time * 1000);
+  const local = new Date(date.getTime() - date.getTimezoneOffset() * 60000);
+  return local.toISOString().slice(0, 16).replace("T", " ");
 }
 
 /** @param {Entry} entry */
