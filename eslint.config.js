@@ -1,8 +1,9 @@
 import globals from "globals";
 
 export default [
+  { ignores: ["aikore/static/vendor/"] },
   {
-    files: ["aikore/static/**/*.js"],
+    files: ["aikore/static/**/*.js", "tools/vendor/*.js"],
     languageOptions: { ecmaVersion: 2024, sourceType: "module", globals: globals.browser },
     rules: {
       "no-undef": "error", "no-unused-vars": "error", "prefer-const": "error", "eqeqeq": "error", "no-var": "error",

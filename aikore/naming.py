@@ -18,6 +18,14 @@ from aikore.errors import InvalidNameError, InvalidPathError
 NAME_MAX = 80
 """Characters of a name."""
 
+FILE_NAME_MAX = 255
+"""Bytes of a file's name (NAME_MAX of Linux file systems)."""
+
+FILE_DEPTH_MAX = 64
+
+GROUP_MAX = 60
+"""Characters of a group's name."""
+
 SLUG_MAX = 40
 """Characters of a slug; a DNS label has 63 (RFC 1035), the rest is room for suffixes."""
 
@@ -43,6 +51,16 @@ def clean_name(name: str) -> str:
     for char in text:
         if unicodedata.category(char) in _FORBIDDEN_CATEGORIES or char in _BIDI_CONTROLS:
             raise InvalidNameError(f"The name holds the character U+{ord(char):04X}, which cannot be shown. Remove it.")
+    return text
+
+
+def clean_group(group: str) -> str:
+    """Return a group's name as it is stored, "" for none. Raises InvalidNameError as :func:`clean_name` does."""
+    if not group.strip():
+        return ""
+    text = clean_name(group)
+    if len(text) > GROUP_MAX:
+        raise InvalidNameError(f"The group's name has {len(text)} characters; {GROUP_MAX} are possible. Shorten it.")
     return text
 
 
@@ -83,6 +101,41 @@ def contained(root: Path, *parts: str) -> Path:
     if path == base or not path.is_relative_to(base):
         raise InvalidPathError(f"{'/'.join(parts)[:200]!r} leads out of its folder.")
     return path
+
+
+def file_parts(path: str) -> tuple[str, ...]:
+    """Return the names a relative path goes through; none for "", the folder itself. Raises InvalidPathError.
+
+    Every name is taken literally: what is empty, "." or ".." or cannot be a name on disk is refused, never resolved.
+    """
+    if not path:
+        return ()
+    parts = tuple(path.split("/"))
+    if len(parts) > FILE_DEPTH_MAX:
+        raise InvalidPathError(f"The path goes through {len(parts)} folders; {FILE_DEPTH_MAX} are possible.")
+    for part in parts:
+        broken = "\0" in part or any("\ud800" <= char <= "\udfff" for char in part)
+        if part in ("", ".", "..") or broken or len(part.encode("utf-8", "replace")) > FILE_NAME_MAX:
+            raise InvalidPathError(f"{path[:200]!r} is no path inside the folder. Write it like models/new.txt.")
+    return parts
+
+
+def new_file_parts(path: str) -> tuple[str, ...]:
+    """Return the names of a path whose last one is to be made. Raises InvalidPathError.
+
+    A new name cannot hold control characters, line breaks or marks that turn the reading direction, nor begin or end
+    with a space; names that programs made are taken as they are.
+    """
+    parts = file_parts(path)
+    if not parts:
+        raise InvalidPathError("Say what it is to be called.")
+    name = parts[-1]
+    for char in name:
+        if unicodedata.category(char) in _FORBIDDEN_CATEGORIES or char in _BIDI_CONTROLS:
+            raise InvalidPathError(f"The name holds the character U+{ord(char):04X}, which cannot be shown. Remove it.")
+    if name != name.strip():
+        raise InvalidPathError("A name cannot begin or end with a space. Remove it.")
+    return parts
 
 
 def path_url(slug: str, root_path: str = "") -> str:

@@ -5,21 +5,28 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
+import anyio
 from fastapi import APIRouter, Path, Response
 from fastapi import Header as RequestHeader
 
 from aikore.auth import access
+from aikore.blueprints import check as checking
 from aikore.blueprints.library import Blueprint, Library
 from aikore.blueprints.schemas import (
     BlueprintContent,
     BlueprintView,
     BlueprintWrite,
+    ScriptProblems,
+    ScriptToCheck,
     blueprint_content,
     blueprint_view,
 )
 from aikore.errors import NotFoundError, ReadOnlyError, UnknownBlueprintError
 from aikore.events import Bus
 from aikore.problems import problem_responses
+
+CHECKERS = 2
+"""Scripts checked at the same time; each may use a core."""
 
 Name = Annotated[str, Path(min_length=1, max_length=80, description="A blueprint's id, with or without `.sh`.")]
 IfMatch = Annotated[str | None, RequestHeader(alias="If-Match", description="The version that was read, or `*`.")]
@@ -60,6 +67,20 @@ def router(library: Library, bus: Bus) -> APIRouter:
         """Move a custom blueprint to the trashcan folder. Instances made from it keep their own scripts."""
         await asyncio.to_thread(_delete, library, name)
         await _tell(library, bus)
+
+    return routes
+
+
+def scripts_router() -> APIRouter:
+    """Build the route that checks scripts, of blueprints and of instances."""
+    routes = APIRouter(prefix="/api/scripts", tags=["blueprints"])
+    checkers = anyio.CapacityLimiter(CHECKERS)
+
+    @routes.post("/check", responses=problem_responses(422), dependencies=access.OPERATOR)
+    async def check_script(script: ScriptToCheck) -> ScriptProblems:
+        """Look for problems in a script without running it, by ShellCheck where it is installed."""
+        found = await anyio.to_thread.run_sync(checking.check_script, script.content, limiter=checkers)
+        return ScriptProblems.model_validate(found)
 
     return routes
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from aikore.blueprints.check import CHECKED_MAX
 from aikore.blueprints.library import SIZE_MAX, Blueprint
 
 
@@ -47,6 +48,34 @@ class BlueprintWrite(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     content: str = Field(max_length=SIZE_MAX)
+
+
+class ScriptToCheck(BaseModel):
+    """A script as it is being written."""
+
+    model_config = ConfigDict(extra="forbid")
+    content: str = Field(max_length=CHECKED_MAX)
+
+
+class ProblemView(BaseModel):
+    """One problem. Lines and columns count from 1, columns in characters; the end lies behind the last one."""
+
+    model_config = ConfigDict(from_attributes=True)
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    level: Literal["error", "warning", "info", "style"]
+    code: str = Field(description="`SC2086` and the like, `bash`, or `header` for the blueprint's header.")
+    message: str
+
+
+class ScriptProblems(BaseModel):
+    """What was found in a script."""
+
+    model_config = ConfigDict(from_attributes=True)
+    tool: Literal["shellcheck", "bash", "none"] = Field(description="What looked at the shell code.")
+    problems: list[ProblemView]
 
 
 def blueprint_view(blueprint: Blueprint) -> BlueprintView:

@@ -12,7 +12,7 @@ from aikore.errors import StartupError
 
 log = logging.getLogger(__name__)
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration of this program; a test compares it with the folder."""
 
 VERSIONS = Path(__file__).parent / "migrations"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -14,12 +14,14 @@ from aikore import procfs
 from aikore.database.times import utcnow
 from aikore.errors import AiKoreError, NotFoundError, NotStoppedError, PortInUseError
 from aikore.instances import lifecycle
-from aikore.instances.files import last_line
+from aikore.instances.failures import Failure, diagnose
+from aikore.instances.files import last_lines
 from aikore.instances.lifecycle import Input, State, Status, step
 from aikore.instances.probe import Answer, Target, look, stranger
 from aikore.instances.rows import InstanceRow
+from aikore.instances.runs import Note, ending_of
 from aikore.launch.keeper import machine_session
-from aikore.launch.protocol import Handle, Launcher, RunRecord, RunSpec
+from aikore.launch.protocol import Handle, Launcher, RunExit, RunRecord, RunSpec
 from aikore.launch.stages import StageWatcher, read_stage
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class Workshop(Protocol):
     def prepare(self, row: InstanceRow, run: int) -> RunSpec: ...
     def changed(self, actor: Actor) -> None: ...
     def became_ready(self, actor: Actor) -> None: ...
+    def note_run(self, actor: Actor, number: int, note: Note) -> None: ...
 
 
 class _Retire:
@@ -71,10 +74,13 @@ class Actor:
         self.state = State(run=row.last_run)
         self.status_since: datetime = utcnow()
         self.started_at: datetime | None = None
+        self.failure: Failure | None = None
+        """What is known of an error's cause; None while there is none."""
         self.handle: Handle | None = None
         self._workshop = workshop
         self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._retired = False
+        self._last_words: tuple[str, ...] = ()
         self._retry: asyncio.TimerHandle | None = None
         self._quiet: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -89,6 +95,12 @@ class Actor:
     def pid(self) -> int | None:
         alive = self.state.status in lifecycle.ALIVE and self.handle is not None
         return self.handle.record.pid if alive and self.handle else None
+
+    @property
+    def keeper_pid(self) -> int | None:
+        """The root of the instance's process tree while it runs. Any thread may ask."""
+        handle = self.handle
+        return handle.record.keeper_pid if self.state.status in lifecycle.ALIVE and handle else None
 
     # Wishes -------------------------------------------------------------------------------------------------
 
@@ -173,6 +185,9 @@ class Actor:
         """Take one input: next state, then its effects. Only the actor's own task and its adoption call this."""
         before = self.state
         self.state, effects = step(before, given, lifecycle.RestartPolicy(self.row.restart_policy))
+        if isinstance(given, lifecycle.Exited | lifecycle.SpawnFailed) and self.state is not before:
+            self._note_ending(before, given)
+            self._last_words = given.tail if isinstance(given, lifecycle.Exited) else ()
         if self.state.status is not before.status:
             self._status_changed(before.status)
         if self.state != before:
@@ -180,9 +195,22 @@ class Actor:
         for effect in effects:
             await self._perform(effect)
 
+    def _note_ending(self, before: State, given: lifecycle.Exited | lifecycle.SpawnFailed) -> None:
+        ending, detail = ending_of(before, given)
+        note: Note = {"ending": ending.value, "detail": detail}
+        if isinstance(given, lifecycle.Exited):
+            note |= {"exit_code": given.code, "exit_signal": given.signal}
+            note["ended_at"] = utcnow_from(given.ended_at) if given.ended_at else None
+        else:
+            note["started_at"] = note["ended_at"] = utcnow()
+        self._workshop.note_run(self, before.run, note)
+
     def _status_changed(self, before: Status) -> None:
         log.info("%s: %s → %s %s", self.row.slug, before, self.state.status, self.state.detail)
         self.status_since = utcnow()
+        state = self.state
+        failed = state.status is Status.ERROR
+        self.failure = diagnose(self._last_words, state.exit_code, state.exit_signal, state.detail) if failed else None
         if self._retry and not self.state.retry_pending:
             self._retry.cancel()
         if self._quiet:
@@ -192,6 +220,7 @@ class Actor:
             quiet = lifecycle.QuietPassed(self.state.run)
             self._quiet = loop.call_later(lifecycle.QUIET_TIME, self.tell, quiet)
             self._workshop.became_ready(self)
+            self._workshop.note_run(self, self.state.run, {"ready_at": self.status_since})
         if self.state.status in lifecycle.RESTING:
             self.started_at = None
             self._stop_watching()
@@ -228,12 +257,22 @@ class Actor:
     def _hold(self, handle: Handle) -> None:
         self.handle = handle
         self.started_at = utcnow_from(handle.record.started_at)
+        self._note_start(handle.record)
         self._waiter = asyncio.create_task(self._await_exit(handle))
+
+    def _note_start(self, record: RunRecord) -> None:
+        note: Note = {"started_at": utcnow_from(record.started_at), "log_offset": record.log_offset}
+        self._workshop.note_run(self, record.run, note)
 
     async def _await_exit(self, handle: Handle) -> None:
         ended = await handle.wait()
-        line = "" if ended.clean else await asyncio.to_thread(last_line, self.folder)
-        self.tell(lifecycle.Exited(handle.record.run, ended.code, ended.signal, ended.lost, line))
+        self.tell(await self._exited(handle.record, ended))
+
+    async def _exited(self, record: RunRecord, ended: RunExit) -> lifecycle.Exited:
+        tail: tuple[str, ...] = ()
+        if not ended.clean and not ended.requested:
+            tail = await asyncio.to_thread(last_lines, self.folder, record.log_offset)
+        return lifecycle.Exited(record.run, ended.code, ended.signal, ended.lost, tail, ended.ended_at)
 
     def _listen_for_stages(self, run: int, clear: bool) -> None:
         self._workshop.stages.watch(self.folder, lambda text: self.tell(lifecycle.Stage(run, text)), clear)
@@ -320,12 +359,14 @@ class Actor:
     async def _learn_ending(self, record: RunRecord) -> None:
         ended = record.exit
         self.state = State(run=max(record.run, self.state.run))
+        before = State(Status.STOPPING if ended.requested else Status.STARTING, record.run)
+        given = await self._exited(record, ended)
+        self._note_start(record)
         if record.session != machine_session():
+            self._note_ending(before, given)
             return
-        before = Status.STOPPING if ended.requested else Status.STARTING
-        self.state = State(before, self.state.run)
-        line = "" if ended.clean or ended.requested else await asyncio.to_thread(last_line, self.folder)
-        await self.feed(lifecycle.Exited(self.state.run, ended.code, ended.signal, ended.lost, line))
+        self.state = State(before.status, self.state.run)
+        await self.feed(replace(given, run=self.state.run))
         if ended.ended_at:
             self.status_since = utcnow_from(ended.ended_at)
 

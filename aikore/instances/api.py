@@ -19,7 +19,10 @@ from aikore.instances.schemas import (
     InstanceChange,
     InstanceCopy,
     InstanceCreate,
+    Order,
+    Run,
     Script,
+    ScriptBlueprint,
     ScriptSave,
     Trashed,
 )
@@ -75,6 +78,12 @@ def _add_instances(routes: APIRouter, manager: Manager) -> None:
     async def create_instance(request: Request, wanted: InstanceCreate) -> Response:
         """Make an instance from a blueprint."""
         return _made(request, manager, await manager.create(wanted))
+
+    @routes.post("/api/instances/order", response_model=list[Instance], dependencies=access.ADMIN)
+    async def order_instances(request: Request, wanted: Order) -> Response:
+        """Set the order in which instances are listed."""
+        await manager.arrange(wanted.ids)
+        return _json(request, manager.list_views())
 
     @routes.get("/api/instances/{id}", response_model=Instance, dependencies=access.VIEWER)
     async def get_instance(request: Request, id: Key) -> Response:  # noqa: A002
@@ -148,6 +157,11 @@ def _add_wishes(routes: APIRouter, manager: Manager) -> None:
     async def after(request: Request, actor: Actor) -> Response:
         return _json(request, manager.view(actor))
 
+    @routes.get("/api/instances/{id}/runs", response_model=list[Run], dependencies=access.VIEWER)
+    async def list_runs(request: Request, id: Key) -> Response:  # noqa: A002
+        """List the last 200 runs, newest first."""
+        return _json(request, await manager.runs.of(manager.actor(id).row.id))
+
     @routes.post("/api/instances/{id}/rebuild", response_model=Instance, dependencies=access.OPERATOR)
     async def rebuild_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Have the environment rebuilt at the next start."""
@@ -177,6 +191,11 @@ def _add_script(routes: APIRouter, manager: Manager) -> None:
     async def read_script(id: Key) -> Response:  # noqa: A002
         """Read the launch script."""
         return answer(*await manager.read_script(manager.actor(id)))
+
+    @routes.get("/api/instances/{id}/script/blueprint", response_model=ScriptBlueprint, dependencies=access.OPERATOR)
+    async def read_script_blueprint(request: Request, id: Key) -> Response:  # noqa: A002
+        """Read the present text of the script's blueprint, to compare."""
+        return _json(request, await manager.compare_script(manager.actor(id)))
 
     @routes.put(
         "/api/instances/{id}/script",

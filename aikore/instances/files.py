@@ -28,8 +28,15 @@ SCRIPT_NAME = "launch.sh"
 SCRIPT_MAX = 2**20
 """Bytes a launch script may have."""
 
-NOT_COPIED = ("env", "logs", "run.json", "run.lock", "stage")
+FILES_TRASH = ".aikore-trash"
+"""Folder in an instance's folder with the files that were deleted from it; it goes where the instance goes."""
+
+NOT_COPIED = ("env", "logs", "run.json", "run.lock", "stage", FILES_TRASH)
 """What belongs to one installation or one run; a copy makes its own. Environments hold absolute paths."""
+
+TAIL_BYTES = 16384
+TAIL_LINES = 60
+"""How much of a log's end is looked at for the cause of a failure."""
 
 TRASH_NAME = re.compile(r"\d{8}T\d{12}-[a-z0-9-]{1,63}")
 TRASH_CARD = "instance.json"
@@ -45,8 +52,8 @@ def storage(doing: str) -> Iterator[None]:
         raise StorageError(f"{doing} failed: {reason}. Nothing was changed.") from error
 
 
-def require_space(folder: Path, reserve: int, needed: int = 0) -> None:
-    """Raise StorageError unless ``needed`` bytes fit and ``reserve`` bytes stay free."""
+def require_space(folder: Path | int, reserve: int, needed: int = 0) -> None:
+    """Raise StorageError unless ``needed`` bytes fit and ``reserve`` stay free. ``folder`` may be a descriptor."""
     with storage("Looking at the disk"):
         free = shutil.disk_usage(folder).free
     if free < reserve + needed:
@@ -106,15 +113,24 @@ def remove_tree(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def last_line(folder: Path) -> str:
-    """Return the last line with text of an instance's log, without colours, cut at 200 characters."""
-    with suppress(OSError), open(folder / "logs" / "output.log", "rb") as log:
-        log.seek(max(0, os.fstat(log.fileno()).st_size - 4096))
-        lines = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", log.read()).replace(b"\r", b"\n").splitlines()
-        for line in reversed(lines):
-            if line.strip():
-                return line.decode("utf-8", "replace").strip()[:200]
-    return ""
+def last_lines(folder: Path, since: int = 0) -> tuple[str, ...]:
+    """Return the last lines with text of an instance's log, without colours, each cut at 500 characters.
+
+    ``since`` is the log's offset at which the run began; what lies before was said by another one.
+    """
+    logs = folder / "logs"
+    with suppress(OSError), open(logs / "output.log", "rb") as log:
+        log.seek(max(0, since - _log_start(logs), os.fstat(log.fileno()).st_size - TAIL_BYTES))
+        lines = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", log.read()).replace(b"\r", b"\n").split(b"\n")
+        texts = [line.decode("utf-8", "replace").rstrip()[:500] for line in lines if line.strip()]
+        return tuple(texts[-TAIL_LINES:])
+    return ()
+
+
+def _log_start(logs: Path) -> int:
+    """Return the offset at which the current log file begins: where the newest rotated one ends."""
+    newest = max(logs.glob("output.*.log"), default=None)
+    return int(newest.name.split(".")[1]) + newest.stat().st_size if newest else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,13 +120,14 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """Nothing of the run's tree is left. ``lost``: its keeper was killed."""
+    """Nothing of the run's tree is left. ``lost``: its keeper was killed. ``tail``: the last lines of its log."""
 
     run: int
     code: int | None = None
     signal: str | None = None
     lost: bool = False
-    last_line: str = ""
+    tail: tuple[str, ...] = ()
+    ended_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +286,7 @@ def _exited(state: State, given: Exited, policy: RestartPolicy) -> Outcome:
         return replace(ended, status=Status.STOPPED, detail=""), ()
     if given.code == 0 and not given.lost:
         return replace(ended, status=Status.STOPPED, detail="finished"), ()
-    failed = replace(ended, status=Status.ERROR, detail=_reason(given))
+    failed = replace(ended, status=Status.ERROR, detail=reason(given))
     if policy is RestartPolicy.NEVER:
         return failed, ()
     delay = BACKOFF[min(state.restarts, len(BACKOFF) - 1)]
@@ -293,8 +294,9 @@ def _exited(state: State, given: Exited, policy: RestartPolicy) -> Outcome:
     return pending, (ScheduleRetry(state.run, delay),)
 
 
-def _reason(given: Exited) -> str:
+def reason(given: Exited) -> str:
+    """Say why a run that ended by itself failed."""
     if given.lost:
         return "its keeper was killed; what was left of it has been ended"
     cause = f"ended by {given.signal}" if given.signal else f"exit code {given.code}"
-    return f"{cause}: {given.last_line}" if given.last_line else cause
+    return f"{cause}: {given.tail[-1][:200]}" if given.tail else cause

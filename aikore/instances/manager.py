@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from aikore import naming
@@ -20,15 +20,17 @@ from aikore.blueprints.header import Header, parse_header
 from aikore.blueprints.library import Library
 from aikore.config import Settings, shipped_dir
 from aikore.database.engine import Database
-from aikore.database.times import utcnow
+from aikore.database.times import unix, utcnow
 from aikore.errors import (
     AiKoreError,
     ConflictError,
     InvalidBlueprintError,
+    InvalidError,
     NameTakenError,
     NotFoundError,
     ProxyError,
     StaleError,
+    UnknownBlueprintError,
     UnknownGpuError,
 )
 from aikore.events import Bus
@@ -37,12 +39,14 @@ from aikore.instances.actor import Actor, Readiness
 from aikore.instances.files import InstanceFiles, clean_script, script_version
 from aikore.instances.probe import Target
 from aikore.instances.rows import HouseRow, InstanceRow
+from aikore.instances.runs import Note, RunBook, forget_runs
 from aikore.instances.schemas import InstanceChange, InstanceCreate
-from aikore.launch.environment import Place, launch_environment
+from aikore.launch.environment import AMD, Place, launch_environment
 from aikore.launch.keeper import machine_session
 from aikore.launch.protocol import Launcher, RunSpec
 from aikore.launch.stages import StageWatcher
-from aikore.monitor.gpu import list_gpus
+from aikore.monitor.gpu import Gpu
+from aikore.monitor.instances import Subject
 from aikore.proxy.routes import Proxy, Route
 
 log = logging.getLogger(__name__)
@@ -56,6 +60,7 @@ ROUTED = ("hostname", "is_comfyui_active_slot", "app_port")
 
 CHOICES = (
     "gpu_ids", "autostart", "persistent_mode", "environment", "launch_args", "restart_policy", "open_networks",
+    "group",
 )  # fmt: skip
 """Fields that a person chooses and that a copy or a restored instance takes along."""
 
@@ -71,15 +76,19 @@ class Manager:
         launcher: Launcher,
         proxy: Proxy,
         bus: Bus,
+        gpus: Callable[[], Awaitable[Sequence[Gpu]]],
     ) -> None:
+        """``gpus`` names those of this machine."""
         self.settings = settings
         self.launcher = launcher
         self.stages = StageWatcher()
         self.files = InstanceFiles(settings)
+        self.runs = RunBook(database)
         self._database = database
         self._library = library
         self._proxy = proxy
         self._bus = bus
+        self._gpus = gpus
         self._actors: dict[int, Actor] = {}
         self._headers: dict[int, Header] = {}
         self._trash: list[dict[str, Any]] = []
@@ -192,7 +201,27 @@ class Manager:
         return views.instance_view(actor, self._headers.get(actor.row.id, Header()), self.settings)
 
     def list_views(self) -> list[dict[str, Any]]:
-        return [self.view(actor) for actor in self._actors.values()]
+        return [self.view(actor) for actor in self._ordered()]
+
+    def _ordered(self) -> list[Actor]:
+        return sorted(self._actors.values(), key=lambda actor: (actor.row.position, actor.row.id))
+
+    def subjects(self) -> list[Subject]:
+        """Return what the monitor must know of every instance. Any thread may ask."""
+        return [self._subject(actor) for actor in list(self._actors.values())]
+
+    def _subject(self, actor: Actor) -> Subject:
+        row, state = actor.row, actor.state
+        return Subject(
+            id=row.id,
+            slug=row.slug,
+            folder=self.folder(row),
+            status=str(state.status),
+            root=actor.keeper_pid,
+            gpu_ids=None if row.gpu_ids is None else tuple(row.gpu_ids),
+            started_at=unix(actor.started_at),
+            runs=state.run,
+        )
 
     def trash(self) -> list[dict[str, Any]]:
         return self._trash
@@ -207,6 +236,7 @@ class Manager:
         """Make an instance. Refused before anything is made, or undone."""
         name = naming.clean_name(wanted.name)
         hostname = naming.clean_hostname(wanted.hostname)
+        group = naming.clean_group(wanted.group)
         blueprint = await asyncio.to_thread(self._library.get, wanted.base_blueprint)
         if blueprint.error:
             raise InvalidBlueprintError(f"The blueprint {blueprint.id} cannot be used: {blueprint.error}")
@@ -215,17 +245,22 @@ class Manager:
         async with self._structure:
             row = self._new_row(name, hostname, blueprint.id)
             _choose(row, wanted)
+            row.group = group
             row.script_origin = script_version(script)
             actor = await self._settle(row, lambda: self.files.create(row.slug, script))
         return await self._open(actor)
 
     async def copy(self, source: Actor, wanted_name: str) -> Actor:
-        """Clone an instance's choices and files under a new name; logs, environment and outputs stay behind."""
+        """Clone an instance's choices and files under a new name; logs, environment and outputs stay behind.
+
+        The clone has its source's position, so it is listed right behind it.
+        """
         name = naming.clean_name(wanted_name)
         async with self._structure:
             row = self._new_row(name, "", source.row.base_blueprint)
             _choose(row, source.row)
             row.autostart = False
+            row.position = source.row.position
             row.script_origin = source.row.script_origin
             actor = await self._settle(row, lambda: self.files.copy(source.row.slug, row.slug))
         return await self._open(actor)
@@ -253,6 +288,8 @@ class Manager:
             script_origin="",
             rebuild_pending=False,
             last_run=0,
+            position=max((row.position for row in rows), default=0) + 1,
+            group="",
             port=ports.choose_instance_port(self.settings.instance_port_pool, (row.port for row in rows)),
             app_port=ports.choose_app_port(
                 self.settings.app_port_pool, (row.app_port for row in rows if row.app_port), self.settings.host
@@ -315,8 +352,28 @@ class Manager:
         if "hostname" in changes:
             changes["hostname"] = naming.clean_hostname(changes["hostname"])
             self._check_hostname(changes["hostname"], actor.row.id)
+        if "group" in changes:
+            changes["group"] = naming.clean_group(changes["group"])
         if "gpu_ids" in changes:
             await self._check_gpus(changes["gpu_ids"])
+
+    async def arrange(self, ids: list[int]) -> None:
+        """List the instances in this order; those left out follow in the order they have."""
+        if len(set(ids)) < len(ids):
+            raise InvalidError("An instance is named twice in the order.")
+        async with self._structure:
+            named = [self.actor(str(number)) for number in ids]
+            left_out = [actor for actor in self._ordered() if actor.row.id not in set(ids)]
+            moved = {
+                actor: position
+                for position, actor in enumerate((*named, *left_out), 1)
+                if actor.row.position != position
+            }
+            await self._database.run(lambda s: _place(s, {actor.row.id: at for actor, at in moved.items()}))
+            for actor, position in moved.items():
+                actor.row.position = position
+        for actor in moved:
+            self.changed(actor)
 
     async def _script_for(self, actor: Actor, blueprint_name: str | None, replace: bool | None) -> bytes | None:
         """Return the script a new blueprint brings; None when the present one stays."""
@@ -366,6 +423,21 @@ class Manager:
         content = await asyncio.to_thread(self.files.read_script, actor.row.slug)
         return content.decode("utf-8", "replace"), script_version(content)
 
+    async def compare_script(self, actor: Actor) -> dict[str, Any]:
+        """Return the blueprint's present text and what changed since the script was taken from it."""
+        try:
+            blueprint = await asyncio.to_thread(self._library.get, actor.row.base_blueprint)
+        except UnknownBlueprintError as error:
+            raise NotFoundError(error.message) from error
+        _, present = await self.read_script(actor)
+        origin = actor.row.script_origin
+        return {
+            "content": blueprint.content,
+            "version": blueprint.version,
+            "edited": present != origin,
+            "renewed": blueprint.version != origin,
+        }
+
     async def save_script(self, actor: Actor, content: str, expected: str) -> str:
         """Save the launch script if it is still the ``expected`` version; return the new one."""
         script = clean_script(content)
@@ -411,7 +483,8 @@ class Manager:
         async with self._structure:
             await actor.retire()
             try:
-                entry = await asyncio.to_thread(self.files.trash, actor.row.slug, self._card(actor))
+                card = self._card(actor) | {"runs": await self.runs.of(actor.row.id)}
+                entry = await asyncio.to_thread(self.files.trash, actor.row.slug, card)
             except BaseException:
                 actor.unretire()
                 raise
@@ -431,13 +504,14 @@ class Manager:
     def _card(self, actor: Actor) -> dict[str, Any]:
         row = actor.row
         kept = {"id": row.id, "slug": row.slug, "port": row.port, "script_origin": row.script_origin}
-        return kept | {"last_run": row.last_run} | views.configuration(row)
+        return kept | {"last_run": row.last_run, "position": row.position} | views.configuration(row)
 
     async def _forget(self, actor: Actor) -> None:
         await self._database.run(lambda s: _delete_rows(s, {actor.row.id}))
         actor.close()
         del self._actors[actor.row.id], self._headers[actor.row.id]
         self._dirty.discard(actor.row.id)
+        self.runs.drop(actor.row.id)
         self._bus.publish("instance_removed", {"id": actor.row.id})
 
     async def _reroute_or_notice(self, actor: Actor) -> None:
@@ -461,10 +535,12 @@ class Manager:
             _choose(row, wanted)
             row.script_origin = str(card.get("script_origin", ""))
             row.last_run = int(card.get("last_run", 0))
+            row.position = int(card.get("position", row.position))
             row.rebuild_pending = row.slug != old_slug
             hostname = str(card.get("hostname", ""))
             row.hostname = "" if self._hostname_taken(hostname, None) else hostname
             actor = await self._settle_restored(row, entry_id)
+            self.runs.take_over(row.id, card.get("runs", []))
         await self._trash_changed()
         await self._reroute_or_notice(actor)
         return actor
@@ -527,8 +603,8 @@ class Manager:
     async def _check_gpus(self, gpu_ids: list[str] | None) -> None:
         if not gpu_ids:
             return
-        gpus = await asyncio.to_thread(list_gpus)
-        known = {gpu.id for gpu in gpus} | {gpu.uuid for gpu in gpus}
+        gpus = await self._gpus()
+        known = {gpu.id for gpu in gpus} | {gpu.uuid for gpu in gpus if not gpu.id.startswith(AMD)}
         for gpu_id in gpu_ids:
             if gpu_id not in known:
                 there = ", ".join(f"{gpu.id} ({gpu.name})" for gpu in gpus) or "none"
@@ -595,6 +671,10 @@ class Manager:
                 self._background(self._write_statuses())
             self._dirty.add(actor.row.id)
 
+    def note_run(self, actor: Actor, number: int, note: Note) -> None:
+        """Take down what became known of a run; it is written with the status."""
+        self.runs.note(actor.row.id, number, note)
+
     def became_ready(self, actor: Actor) -> None:
         if actor.row.rebuild_pending:
             self._background(self._write_row(actor.row, {"rebuild_pending": False}))
@@ -618,12 +698,13 @@ class Manager:
             row.status, row.pid, row.last_run = status, pid, run
         try:
             await self._database.run(work)
+            await self.runs.write()
         except AiKoreError as error:
             self._notice("error", error.message)
 
     def _notice(self, level: str, message: str) -> None:
         log.log(logging.ERROR if level == "error" else logging.INFO, "%s", message)
-        self._bus.publish("notice", {"level": level, "message": message})
+        self._bus.notice(level, message)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -674,6 +755,12 @@ def _restoring_ids(session: Session) -> set[int]:
 def _delete_rows(session: Session, ids: set[int]) -> None:
     session.execute(delete(InstanceRow).where(InstanceRow.id.in_(ids)))
     session.execute(delete(HouseRow).where(HouseRow.key.in_([_restoring(number) for number in ids])))
+    forget_runs(session, ids)
+
+
+def _place(session: Session, positions: dict[int, int]) -> None:
+    for number, position in positions.items():
+        session.execute(update(InstanceRow).where(InstanceRow.id == number).values(position=position))
 
 
 def _choose(row: InstanceRow, source: InstanceCreate | InstanceRow) -> None:

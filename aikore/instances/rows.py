@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, String, Text
+from sqlalchemy import JSON, BigInteger, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from aikore.database.engine import Base
@@ -40,8 +40,27 @@ class InstanceRow(Base):
     script_origin: Mapped[str] = mapped_column(String(64), default="")
     rebuild_pending: Mapped[bool] = mapped_column(default=False)
     last_run: Mapped[int] = mapped_column(default=0)
+    position: Mapped[int] = mapped_column(default=0)
+    group: Mapped[str] = mapped_column("group_name", String(60), default="")
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class RunRow(Base):
+    """How one run of an instance went. ``ending`` is None while it lives (:class:`aikore.instances.runs.Ending`)."""
+
+    __tablename__ = "runs"
+
+    instance_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    started_at: Mapped[datetime | None]
+    ready_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    exit_code: Mapped[int | None]
+    exit_signal: Mapped[str | None] = mapped_column(String(16))
+    ending: Mapped[str | None] = mapped_column(String(16))
+    detail: Mapped[str] = mapped_column(Text, default="")
+    log_offset: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class HouseRow(Base):

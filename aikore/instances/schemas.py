@@ -64,6 +64,8 @@ class InstanceCreate(BaseModel):
         default_factory=list, description="Networks that need no login for it, e.g. `192.168.1.0/24`."
     )
 
+    group: str = Field("", max_length=400, description="The group it is shown in, 60 characters at most; empty: none.")
+
     _reserved = field_validator("environment")(_no_reserved)
     _open = field_validator("open_networks")(_clean_networks)
 
@@ -86,6 +88,8 @@ class InstanceChange(BaseModel):
     restart_policy: RestartPolicyName | None = None
     hostname: str | None = Field(None, max_length=253)
     open_networks: Networks | None = None
+    group: str | None = Field(None, max_length=400, description="The group it is shown in; empty: none.")
+    position: int | None = Field(None, ge=0, le=2**31 - 1, description="Instances are listed by position, then by id.")
     is_comfyui_active_slot: Literal[False] | None = Field(None, description="false gives the active slot back.")
 
     _reserved = field_validator("environment")(_no_reserved)
@@ -100,6 +104,14 @@ class InstanceCopy(BaseModel):
     name: str = Field(min_length=1, max_length=400)
 
 
+class Order(BaseModel):
+    """The wanted order of the instances."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: list[int] = Field(max_length=10_000, description="Instances left out follow in the order they have.")
+
+
 class Urls(BaseModel):
     """Where an instance is reached; null where there is no such way."""
 
@@ -107,6 +119,31 @@ class Urls(BaseModel):
     host: str | None
     port: str | None
     desktop: str | None
+
+
+class FailureView(BaseModel):
+    """The likely cause of an error, and what to do about it."""
+
+    code: str = Field(description="Stable name of the cause, for programs; `unknown` when nothing is recognised.")
+    cause: str
+    advice: str
+    lines: list[str] = Field(description="The last lines of the log.")
+
+
+class Run(BaseModel):
+    """How one run of an instance went."""
+
+    number: int
+    started_at: datetime | None
+    ready_at: datetime | None = Field(description="When it answered for the first time.")
+    ended_at: datetime | None
+    exit_code: int | None
+    exit_signal: str | None
+    ending: Literal["finished", "stopped", "failed", "refused", "not_started", "lost"] | None = Field(
+        description="How it ended; null while it lives."
+    )
+    detail: str
+    log_offset: int | None = Field(description="Where its log begins.")
 
 
 class Instance(BaseModel):
@@ -124,6 +161,7 @@ class Instance(BaseModel):
     status_detail: str
     exit_code: int | None
     exit_signal: str | None
+    failure: FailureView | None = Field(description="Given when the status is `error`.")
     pid: int | None
     port: int
     vnc_port: int | None
@@ -133,6 +171,8 @@ class Instance(BaseModel):
     restart_policy: RestartPolicyName
     hostname: str
     open_networks: list[str]
+    group: str
+    position: int
     url: str
     urls: Urls
     actions: list[str]
@@ -152,6 +192,15 @@ class Script(BaseModel):
 
     content: str
     version: str
+
+
+class ScriptBlueprint(BaseModel):
+    """The present text of the blueprint a launch script was taken from."""
+
+    content: str
+    version: str
+    edited: bool = Field(description="The launch script was changed since it was taken from its blueprint.")
+    renewed: bool = Field(description="The blueprint was changed since then.")
 
 
 class ScriptSave(BaseModel):

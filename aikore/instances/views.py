@@ -22,11 +22,13 @@ def instance_view(actor: Actor, header: Header, settings: Settings) -> dict[str,
         **configuration(row),
         "id": row.id,
         "slug": row.slug,
+        "position": row.position,
         "is_comfyui_active_slot": row.is_comfyui_active_slot,
         "status": str(state.status),
         "status_detail": state.detail,
         "exit_code": state.exit_code,
         "exit_signal": state.exit_signal,
+        "failure": actor.failure.as_dict() if actor.failure else None,
         "pid": actor.pid,
         "port": row.port,
         "vnc_port": row.vnc_port,
@@ -88,6 +90,7 @@ def configuration(row: InstanceRow) -> dict[str, Any]:
         "restart_policy": row.restart_policy,
         "hostname": row.hostname,
         "open_networks": row.open_networks,
+        "group": row.group,
     }
 
 

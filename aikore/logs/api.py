@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -26,6 +26,7 @@ from aikore.live import end_quietly
 from aikore.logs import search as searching
 from aikore.logs import times
 from aikore.logs.follow import DEFAULT_TAIL, Frame, follow
+from aikore.logs.merged import merge
 from aikore.logs.reader import read_text, tail_offset
 from aikore.logs.segments import View, view
 from aikore.problems import problem_responses
@@ -86,12 +87,41 @@ class LogMatches(BaseModel):
     done: bool = Field(description="True when everything up to the end was searched.")
 
 
+class MergedLine(BaseModel):
+    """One line of one instance's log."""
+
+    instance: int
+    offset: int
+    time: float | None = Field(description="Unix time it was written at, right to the second; null when unknown.")
+    text: str = Field(description="The line, cut to 4,096 bytes.")
+
+
+class MergedLines(BaseModel):
+    """Lines of several logs in the order of time, oldest first."""
+
+    lines: list[MergedLine]
+    before: str | None = Field(description="Where to go on; null when there is nothing before.")
+    ends: dict[int, int] = Field(description="Where each log ends now, to follow it from there.")
+
+
 Offset = Annotated[int | None, Query(ge=0, le=2**62, description="Byte offset; the last 64 KiB when left out.")]
 Limit = Annotated[
     int | None, Query(ge=1, le=2**20, description="Bytes of text (64 KiB), or matches (100, 1000 at most).")
 ]
 Search = Annotated[str | None, Query(min_length=1, max_length=1000, description="Text to search, from the offset on.")]
 CaseFlag = Annotated[bool, Query(alias="case", description="Tell capital and small letters apart.")]
+
+
+Instances = Annotated[
+    str, Query(pattern=r"^[0-9]{1,18}(,[0-9]{1,18}){0,49}$", description="Numbers of up to 50 instances, like `1,2`.")
+]
+Before = Annotated[
+    str | None,
+    Query(
+        pattern=r"^([0-9]{1,12}(\.[0-9]{1,9})?|[0-9]{1,18}:[0-9]{1,18}(,[0-9]{1,18}:[0-9]{1,18}){0,49})$",
+        description="A unix time, or what the last answer said in `before`; the newest lines when left out.",
+    ),
+]
 
 
 class Reader:
@@ -113,6 +143,7 @@ def router(resolve: Resolve) -> APIRouter:
     routes = APIRouter(tags=["logs"])
     reader = Reader()
     _add_read(routes, resolve, reader)
+    _add_merged(routes, resolve, reader)
     _add_stream(routes, resolve, reader)
     _add_download(routes, resolve, reader)
     return routes
@@ -174,6 +205,40 @@ async def _while_there(request: Request, reader: Reader, work: Callable[[threadi
     finally:
         gone.set()
         await end_quietly(watcher)
+
+
+def _add_merged(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:
+    @routes.get("/api/logs/merged", responses=problem_responses(403, 404, 422, 500), dependencies=access.VIEWER)
+    async def merge_logs(
+        instances: Instances, before: Before = None, limit: Annotated[int, Query(ge=1, le=2000)] = 500
+    ) -> MergedLines:
+        """Read the lines of several instances in the order of time, from the newest back."""
+        folders = {int(number): resolve(number) for number in instances.split(",")}
+        return await reader.search(lambda: _merged(folders, before, limit))
+
+
+def _merged(folders: dict[int, Path], before: str | None, limit: int) -> MergedLines:
+    with ExitStack() as opened:
+        logs = {number: opened.enter_context(view(folder)) for number, folder in folders.items()}
+        ends = {number: log.end for number, log in logs.items()}
+        found = merge(logs, _positions(logs, before), limit)
+    lines = [
+        MergedLine(instance=line.instance, offset=line.offset, time=line.time or None, text=line.text)
+        for line in found.lines
+    ]
+    cursor = None if found.done else ",".join(f"{number}:{offset}" for number, offset in found.before.items())
+    return MergedLines(lines=lines, before=cursor, ends=ends)
+
+
+def _positions(logs: dict[int, View], before: str | None) -> dict[int, int]:
+    """Return for each log the offset before which lines are wanted."""
+    if before is None:
+        return {number: log.end for number, log in logs.items()}
+    if ":" not in before:
+        return {number: times.offset_at(log, float(before)) for number, log in logs.items()}
+    pairs = (pair.split(":") for pair in before.split(","))
+    told = {int(number): int(offset) for number, offset in pairs}
+    return {number: min(told.get(number, log.end), log.end) for number, log in logs.items()}
 
 
 def _add_stream(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:

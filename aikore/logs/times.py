@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,17 @@ def time_at(log: View, offset: int) -> float | None:
             if at >= 0 and (mark := index[at]).offset >= segment.start:
                 return mark.time
     return None
+
+
+def offset_at(log: View, moment: float) -> int:
+    """Return the offset before which everything was written before a unix time, right to the second."""
+    for segment in reversed(log.segments):
+        for path in _index_paths(segment):
+            with suppress(FileNotFoundError), _Index(path) as index:
+                at = index.first(lambda mark: mark.time >= moment)
+                if at > 0 and index[at - 1].offset >= segment.start:
+                    return min(index[at].offset, segment.end) if at < len(index) else segment.end
+    return log.start
 
 
 def marks(log: View, start: int, end: int, most: int) -> list[Mark]:
@@ -73,15 +85,22 @@ class _Index:
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
 
+    def __len__(self) -> int:
+        return self._count
+
     def __getitem__(self, at: int) -> Mark:
         return Mark(*RECORD.unpack(os.pread(self._fd, RECORD.size, at * RECORD.size)))
 
     def first_after(self, offset: int) -> int:
         """Return the index of the first mark behind ``offset``."""
+        return self.first(lambda mark: mark.offset > offset)
+
+    def first(self, reached: Callable[[Mark], bool]) -> int:
+        """Return the index of the first mark for which ``reached`` holds, as it does for all after it."""
         low, high = 0, self._count
         while low < high:
             middle = (low + high) // 2
-            if self[middle].offset > offset:
+            if reached(self[middle]):
                 high = middle
             else:
                 low = middle + 1

@@ -115,7 +115,8 @@ class Session:
         kept = self._scrollback
         known = offset is not None and kept.start <= offset <= kept.end
         viewer = Viewer(offset if known and offset is not None else kept.resume())
-        viewer.told.append({"type": "session", **self.view(), "offset": viewer.offset, "reset": not known})
+        place = {"offset": viewer.offset, "end": kept.end, "reset": not known}
+        viewer.told.append({"type": "session", **self.view(), **place})
         self._viewers.add(viewer)
         self.left_at = None
         self._pace()

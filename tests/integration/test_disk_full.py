@@ -94,3 +94,14 @@ def test_deleting_on_a_full_disk_loses_nothing(aikore: AiKoreServer) -> None:
         assert aikore.http.post(f"/api/trash/{entry['id']}/restore").status_code == 200
     assert (aikore.home / "instances" / "t" / "precious").read_bytes() == b"x" * 1000
     assert aikore.get("t")["status"] == "stopped"
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_an_upload_that_does_not_fit_leaves_nothing(aikore: AiKoreServer, announced: bool) -> None:
+    aikore.create("t", "talker")
+    body = bytes(40 * 2**20)
+    content = body if announced else (body[at : at + 2**20] for at in range(0, len(body), 2**20))
+    answer = aikore.http.put("/api/instances/t/files/content?path=big", content=content)
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage_failed"), answer.text
+    assert "disk" in answer.json()["detail"].lower()
+    assert {path.name for path in (aikore.home / "instances/t").iterdir()} == {"launch.sh", "logs"}

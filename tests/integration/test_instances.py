@@ -256,6 +256,25 @@ def test_an_edited_script_is_never_replaced_silently(aikore: AiKoreServer) -> No
     assert "http.server" in (folder / "launch.sh").read_text()
 
 
+def test_a_script_is_compared_with_its_blueprint_and_checked(aikore: AiKoreServer) -> None:
+    aikore.create("t", "ticker")
+
+    def compared() -> tuple[bool, bool]:
+        answer = aikore.http.get("/api/instances/t/script/blueprint").raise_for_status().json()
+        assert answer["content"] == (aikore.home / "blueprints/ticker.sh").read_text()
+        return answer["edited"], answer["renewed"]
+
+    assert compared() == (False, False)
+    aikore.blueprint("ticker", "echo renewed", ready="process")
+    assert compared() == (False, True)
+    aikore.http.put("/api/instances/t/script", json={"content": "rm $1"}, headers={"If-Match": "*"}).raise_for_status()
+    assert compared() == (True, True)
+    aikore.http.delete("/api/blueprints/ticker").raise_for_status()
+    assert problem(aikore.http.get("/api/instances/t/script/blueprint")) == "not_found"
+    checked = aikore.http.post("/api/scripts/check", json={"content": "rm $1\n"}).json()
+    assert "SC2086" in [one["code"] for one in checked["problems"]]
+
+
 def test_a_script_with_a_broken_header_is_refused(aikore: AiKoreServer) -> None:
     aikore.create("t", "ticker")
     before = aikore.http.get("/api/instances/t/script").json()

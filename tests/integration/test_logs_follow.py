@@ -310,3 +310,28 @@ def test_a_download_loses_nothing_while_the_log_rotates(url: str, folder: Path) 
     assert answer.headers["content-disposition"] == 'attachment; filename="comfy.log"'
     pinned = [fd for fd in Path("/proc/self/fd").iterdir() if str(folder) in os.path.realpath(fd)]
     assert len(pinned) < 10, "only the writers of this test still hold files"
+
+
+def test_merged_lines_come_in_pages_until_there_are_none(url: str, folder: Path) -> None:
+    keeper_log(folder).write(numbered(0, 100))
+    address = f"{url.removesuffix('/instances')}/logs/merged"
+    seen: list[int] = []
+    query = {"instances": "1", "limit": "40"}
+    while True:
+        page = httpx.get(address, params=query).raise_for_status().json()
+        assert page["ends"] == {"1": len(numbered(0, 100))}
+        seen = [*numbers("\n".join(line["text"] for line in page["lines"])), *seen]
+        if page["before"] is None:
+            break
+        query["before"] = page["before"]
+    assert seen == [*range(100)]
+    assert all(line["time"] > 1e9 for line in page["lines"])
+    assert httpx.get(address, params={"instances": "1", "before": "5"}).json()["lines"] == []
+    assert httpx.get(address, params={"instances": "1,7"}).status_code == 404
+    for bad in (
+        {"instances": ""},
+        {"instances": "comfy"},
+        {"instances": "1", "before": "x"},
+        {"instances": "1", "limit": "0"},
+    ):
+        assert httpx.get(address, params=bad).status_code == 422

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from enum import Enum
@@ -61,6 +62,8 @@ def test_every_dependency_is_named_with_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
     names = {re.split(r"[\s\[<>=~!]", requirement)[0] for requirement in wanted}
+    package = json.loads((ROOT / "package.json").read_text())
+    names |= {*package["dependencies"], *package["devDependencies"]}
     rows = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", (DOCS / "dependencies.md").read_text(), re.MULTILINE))
     assert set(rows) == names
     assert all(len(reason) > 10 for reason in rows.values())

@@ -126,7 +126,7 @@ def test_exit_zero_reads_finished() -> None:
 
 
 def test_error_carries_code_signal_and_last_line() -> None:
-    after, _ = step(State(S.STARTED, RUN), Exited(RUN, 3, last_line="boom"))
+    after, _ = step(State(S.STARTED, RUN), Exited(RUN, 3, tail=("boom",)))
     assert (after.exit_code, after.detail) == (3, "exit code 3: boom")
     after, _ = step(State(S.STARTED, RUN), Exited(RUN, None, "SIGSEGV"))
     assert (after.exit_signal, after.detail) == ("SIGSEGV", "ended by SIGSEGV")

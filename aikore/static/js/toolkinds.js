@@ -2,9 +2,10 @@
 
 import { log } from "./log.js";
 import { script } from "./script.js";
+import { terminal } from "./terminal.js";
 import { view } from "./view.js";
 
 /** @import {ToolKind} from "./types.js" */
 
 /** @type {ToolKind[]} */
-export const TOOL_KINDS = [view, log, script];
+export const TOOL_KINDS = [view, log, terminal, script];

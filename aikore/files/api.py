@@ -1,0 +1,316 @@
+"""The HTTP routes of files. Thin; everything that blocks runs in threads of this room's own number."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import ExitStack
+from functools import partial
+from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
+
+import anyio
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Path as PathParameter
+from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from aikore.auth import access
+from aikore.auth.guard import DETAIL_KEY
+from aikore.config import Settings
+from aikore.errors import InvalidError
+from aikore.files import download, listing, trash, writing
+from aikore.files.schemas import (
+    PATH_MAX,
+    DeletedView,
+    EntryView,
+    FolderView,
+    Move,
+    NewFolder,
+    Saved,
+    TextSave,
+    TextView,
+)
+from aikore.files.tree import Parts, Place, PlaceName, place_of
+from aikore.instances.files import require_space
+from aikore.naming import file_parts, new_file_parts
+from aikore.problems import problem_responses
+
+T = TypeVar("T")
+Identify = Callable[[str], tuple[int, str]]
+"""Returns id and slug of an id or slug; raises NotFoundError."""
+
+WORKERS = 8
+"""Blocking pieces of work at the same time, so that they leave threads to everything else."""
+UPLOAD_BLOCK = 2**20
+"""Bytes of an upload that are held in memory before they are written."""
+BASE = "/api/instances/{id}/files"
+
+Key = Annotated[str, PathParameter(min_length=1, max_length=80, description="An instance's id or slug.")]
+EntryId = Annotated[str, PathParameter(min_length=1, max_length=120, description="A deleted file's id.")]
+PathQuery = Annotated[str, Query(max_length=PATH_MAX, description="Below the place, like `custom_nodes/a.py`.")]
+PlaceQuery = Annotated[PlaceName, Query(description="The instance's folder, or its outputs.")]
+IfMatch = Annotated[str | None, Header(alias="If-Match", description="The version that was read, or `*`.")]
+COMMON = problem_responses(400, 403, 404, 409, 422, 500, 507)
+OCTETS: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+
+class Desk:
+    """What all routes need: where an instance's files lie, and threads to work in."""
+
+    def __init__(self, settings: Settings, identify: Identify) -> None:
+        self._settings = settings
+        self._identify = identify
+        self._threads = anyio.CapacityLimiter(WORKERS)
+
+    def place(self, key: str, name: PlaceName) -> Place:
+        """Return a folder of an instance. Raises NotFoundError."""
+        return place_of(self._settings, self._identify(key)[1], name)
+
+    def home(self, key: str) -> Place:
+        return self.place(key, PlaceName.INSTANCE)
+
+    async def run(self, work: Callable[..., T], *values: Any) -> T:
+        return await anyio.to_thread.run_sync(partial(work, *values), limiter=self._threads)
+
+
+def router(settings: Settings, identify: Identify) -> APIRouter:
+    """Build the routes. ``identify`` gives id and slug of an instance."""
+    routes = APIRouter(tags=["files"], responses=COMMON)
+    desk = Desk(settings, identify)
+    _add_looking(routes, desk)
+    _add_text(routes, desk)
+    _add_transfers(routes, desk)
+    _add_changes(routes, desk)
+    _add_trash(routes, desk)
+    return routes
+
+
+def _add_looking(routes: APIRouter, desk: Desk) -> None:
+    @routes.get(BASE, dependencies=access.OPERATOR)
+    async def list_files(
+        id: Key,  # noqa: A002
+        path: PathQuery = "",
+        place: PlaceQuery = PlaceName.INSTANCE,
+        offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+        limit: Annotated[int, Query(ge=1, le=2000)] = 500,
+    ) -> FolderView:
+        """List a folder, a page at a time."""
+        page = await desk.run(listing.list_folder, desk.place(id, place), file_parts(path), offset, limit)
+        entries = [EntryView.model_validate(entry) for entry in page.entries]
+        return FolderView(place=place, path=path, entries=entries, offset=offset, total=page.total, more=page.more)
+
+
+def _add_text(routes: APIRouter, desk: Desk) -> None:
+    @routes.get(f"{BASE}/text", dependencies=access.OPERATOR)
+    async def read_file(
+        id: Key,  # noqa: A002
+        response: Response,
+        path: PathQuery,
+        place: PlaceQuery = PlaceName.INSTANCE,
+    ) -> TextView:
+        """Read a text file of at most 2 MiB."""
+        text = await desk.run(writing.read_text, desk.place(id, place), file_parts(path))
+        response.headers["ETag"] = f'"{text.version}"'
+        return TextView(content=text.content, version=text.version)
+
+    @routes.put(f"{BASE}/text", responses=problem_responses(412), dependencies=access.ADMIN)
+    async def save_file(
+        request: Request,
+        id: Key,  # noqa: A002
+        response: Response,
+        wanted: TextSave,
+        path: PathQuery,
+        place: PlaceQuery = PlaceName.INSTANCE,
+        if_match: IfMatch = None,
+    ) -> Saved:
+        """Save a text file, if nobody changed it meanwhile; without If-Match make a new one."""
+        request.scope[DETAIL_KEY] = path
+        expected = if_match.strip().removeprefix("W/").strip('"') if if_match is not None else None
+        parts = new_file_parts(path) if expected is None else file_parts(path)
+        version = await desk.run(writing.write_text, desk.place(id, place), parts, wanted.content, expected)
+        response.headers["ETag"] = f'"{version}"'
+        return Saved(version=version)
+
+
+def _add_transfers(routes: APIRouter, desk: Desk) -> None:
+    @routes.put(
+        f"{BASE}/content",
+        status_code=201,
+        openapi_extra={"requestBody": {"content": OCTETS, "required": True}},
+        dependencies=access.ADMIN,
+    )
+    async def upload_file(
+        request: Request,
+        id: Key,  # noqa: A002
+        path: PathQuery,
+        place: PlaceQuery = PlaceName.INSTANCE,
+        overwrite: Annotated[bool, Query(description="Replace a file that has this name.")] = False,
+    ) -> EntryView:
+        """Upload a file: the body is its content, of any size."""
+        request.scope[DETAIL_KEY] = path
+        parts = new_file_parts(path)
+        target = desk.place(id, place)
+        target.require_changeable(parts)
+        await _receive(request, desk, target, parts, overwrite)
+        return EntryView.model_validate(await desk.run(listing.describe, target, parts))
+
+    @routes.get(
+        f"{BASE}/content",
+        response_class=StreamingResponse,
+        responses={200: {"description": "The file, or the folder as a zip archive.", "content": OCTETS}},
+        dependencies=access.OPERATOR,
+    )
+    async def download_file(
+        id: Key,  # noqa: A002
+        path: PathQuery = "",
+        place: PlaceQuery = PlaceName.INSTANCE,
+    ) -> StreamingResponse:
+        """Download a file, or a folder as a zip archive. Links are left out."""
+        source, parts = desk.place(id, place), file_parts(path)
+        entry = await desk.run(listing.describe, source, parts) if parts else None
+        if not parts or (entry is not None and entry.kind == "folder"):
+            return await _zip(desk, source, parts)
+        return await _file(desk, source, parts)
+
+
+async def _receive(request: Request, desk: Desk, target: Place, parts: Parts, overwrite: bool) -> None:
+    """Write a request's body into a file that takes its place at the end; whatever fails leaves nothing behind."""
+    announced = request.headers.get("content-length", "")
+    needed = int(announced) if announced.isascii() and announced.isdigit() else 0
+    open_things = ExitStack()
+    try:
+        folder, name, new = await desk.run(_begin_upload, open_things, target, parts, overwrite, needed)
+        held = bytearray()
+        async for chunk in request.stream():
+            held += chunk
+            if len(held) >= UPLOAD_BLOCK:
+                await desk.run(new.write, bytes(held))
+                held.clear()
+        await desk.run(new.write, bytes(held))
+        await desk.run(writing.place_upload, folder, name, new, overwrite)
+    except ClientDisconnect:
+        raise InvalidError("The upload broke off. Nothing was changed.") from None
+    finally:
+        with anyio.CancelScope(shield=True):
+            await desk.run(open_things.close)
+
+
+def _begin_upload(
+    open_things: ExitStack, target: Place, parts: Parts, overwrite: bool, needed: int
+) -> tuple[int, str, writing.NewFile]:
+    """Refuse what cannot end well before the body is read, then open the new file."""
+    folder, name = open_things.enter_context(target.parent_of(parts))
+    writing.mode_to_replace(folder, name, overwrite)
+    require_space(folder, target.reserve, needed)
+    return folder, name, open_things.enter_context(writing.new_file(target, folder))
+
+
+async def _zip(desk: Desk, source: Place, parts: Parts) -> StreamingResponse:
+    with ExitStack() as looked:
+        await desk.run(looked.enter_context, source.folder(parts))
+    name = f"{parts[-1] if parts else source.slug}.zip"
+    return _Download(desk, download.zip_blocks(source, parts), ExitStack(), name, None)
+
+
+async def _file(desk: Desk, source: Place, parts: Parts) -> StreamingResponse:
+    opened = ExitStack()
+    fd = await desk.run(opened.enter_context, source.file(parts))
+    size = os.fstat(fd).st_size
+    return _Download(desk, download.file_blocks(fd, 0, size), opened, parts[-1], size)
+
+
+class _Download(StreamingResponse):
+    """Sends blocks, always as a file to be saved and never as a page, and lets go of the file however that ends."""
+
+    def __init__(
+        self, desk: Desk, blocks: Generator[bytes, None, None], opened: ExitStack, name: str, size: int | None
+    ) -> None:
+        self._desk, self._pieces, self._opened = desk, blocks, opened
+        headers = {
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "Cache-Control": "no-store",
+        }
+        if size is not None:
+            headers["Content-Length"] = str(size)
+        super().__init__(self._blocks(), media_type="application/octet-stream", headers=headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._desk.run(self._pieces.close)
+                await self._desk.run(self._opened.close)
+
+    async def _blocks(self) -> AsyncIterator[bytes]:
+        while (block := await self._desk.run(next, self._pieces, None)) is not None:
+            if block:
+                yield block
+
+
+def _add_changes(routes: APIRouter, desk: Desk) -> None:
+    @routes.post(f"{BASE}/folder", status_code=201, dependencies=access.ADMIN)
+    async def make_folder(
+        request: Request,
+        id: Key,  # noqa: A002
+        wanted: NewFolder,
+        place: PlaceQuery = PlaceName.INSTANCE,
+    ) -> EntryView:
+        """Make a folder."""
+        request.scope[DETAIL_KEY] = wanted.path
+        target, parts = desk.place(id, place), new_file_parts(wanted.path)
+        await desk.run(writing.make_folder, target, parts)
+        return EntryView.model_validate(await desk.run(listing.describe, target, parts))
+
+    @routes.post(f"{BASE}/move", dependencies=access.ADMIN)
+    async def move_file(
+        request: Request,
+        id: Key,  # noqa: A002
+        wanted: Move,
+        place: PlaceQuery = PlaceName.INSTANCE,
+    ) -> EntryView:
+        """Rename something, or move it to another folder. Never over something that exists."""
+        request.scope[DETAIL_KEY] = f"{wanted.path} → {wanted.to}"
+        target, to = desk.place(id, place), new_file_parts(wanted.to)
+        await desk.run(writing.move, target, file_parts(wanted.path), to)
+        return EntryView.model_validate(await desk.run(listing.describe, target, to))
+
+    @routes.delete(BASE, status_code=204, dependencies=access.ADMIN)
+    async def delete_file(
+        request: Request,
+        id: Key,  # noqa: A002
+        path: PathQuery,
+        place: PlaceQuery = PlaceName.INSTANCE,
+        permanent: Annotated[bool, Query(description="Remove it for good instead of moving it to the trash.")] = False,
+    ) -> Response:
+        """Move a file or folder to the trash of its instance."""
+        request.scope[DETAIL_KEY] = path
+        target, parts = desk.place(id, place), file_parts(path)
+        if permanent:
+            await desk.run(writing.remove, target, parts)
+        else:
+            await desk.run(trash.throw_away, desk.home(id), target, parts)
+        return Response(status_code=204)
+
+
+def _add_trash(routes: APIRouter, desk: Desk) -> None:
+    @routes.get(f"{BASE}/trash", dependencies=access.OPERATOR)
+    async def list_deleted_files(id: Key) -> list[DeletedView]:  # noqa: A002
+        """List deleted files, newest first."""
+        return [DeletedView.model_validate(one) for one in await desk.run(trash.list_trash, desk.home(id))]
+
+    @routes.post(f"{BASE}/trash/{{entry}}/restore", dependencies=access.ADMIN)
+    async def restore_file(id: Key, entry: EntryId) -> DeletedView:  # noqa: A002
+        """Bring a deleted file back to where it was."""
+        places = {name: desk.place(id, name) for name in PlaceName}
+        return DeletedView.model_validate(await desk.run(trash.restore, desk.home(id), places, entry))
+
+    @routes.delete(f"{BASE}/trash/{{entry}}", status_code=204, dependencies=access.ADMIN)
+    async def remove_deleted_file(id: Key, entry: EntryId) -> Response:  # noqa: A002
+        """Remove a deleted file for good."""
+        await desk.run(trash.remove_for_good, desk.home(id), entry)
+        return Response(status_code=204)

@@ -1,0 +1,144 @@
+"""Deleted files: they lie in a folder of their own inside the instance's, and can be brought back. Blocking.
+
+So they are kept, moved to the trash, restored and removed together with their instance.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aikore.errors import InvalidPathError, NotFoundError
+from aikore.files.listing import kind_of
+from aikore.files.tree import DIRECTORY, Parts, Place, PlaceName, opened, refusals, rename_new
+from aikore.instances.files import FILES_TRASH
+from aikore.naming import file_parts
+
+CARD, DATA = "card.json", "data"
+ENTRY = re.compile(r"\d{8}T\d{12}")
+CARD_MAX = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A deleted file or folder and where it was."""
+
+    id: str
+    place: PlaceName
+    path: str
+    kind: str
+    size: int
+    deleted_at: datetime
+
+
+def throw_away(home: Place, place: Place, parts: Parts) -> str:
+    """Move something to the trash and return the entry's id. ``home`` is the instance's own folder."""
+    place.require_changeable(parts)
+    with place.parent_of(parts) as (source, name), _bin(home, make=True) as trash, refusals("/".join(parts)):
+        status = os.lstat(name, dir_fd=source)
+        entry = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        card = {"place": place.name, "path": "/".join(parts), "kind": kind_of(status.st_mode), "size": status.st_size}
+        os.mkdir(entry, 0o700, dir_fd=trash)
+        try:
+            fd = os.open(entry, DIRECTORY, dir_fd=trash)
+            try:
+                _write_card(fd, card)
+                os.rename(name, DATA, src_dir_fd=source, dst_dir_fd=fd)
+            finally:
+                os.close(fd)
+        except BaseException:
+            shutil.rmtree(entry, dir_fd=trash)
+            raise
+    return entry
+
+
+def list_trash(home: Place) -> list[Deleted]:
+    """Return what was deleted, newest first."""
+    with suppress(NotFoundError), _bin(home) as trash:
+        names = sorted(filter(ENTRY.fullmatch, os.listdir(trash)), reverse=True)
+        return [entry for name in names if (entry := _read_entry(trash, name))]
+    return []
+
+
+def restore(home: Place, places: dict[PlaceName, Place], entry_id: str) -> Deleted:
+    """Bring something back to where it was. Raises ConflictError when something else lies there now."""
+    with _bin(home) as trash:
+        entry = _require(trash, entry_id)
+        place, parts = places[entry.place], file_parts(entry.path)
+        place.require_changeable(parts)
+        _make_parents(place, parts[:-1])
+        with place.parent_of(parts) as (target, name), _entry_folder(trash, entry_id) as fd, refusals(entry.path):
+            rename_new(fd, DATA, target, name)
+        with refusals(entry_id):
+            shutil.rmtree(entry_id, dir_fd=trash)
+    return entry
+
+
+def remove_for_good(home: Place, entry_id: str) -> None:
+    """Remove one entry."""
+    with _bin(home) as trash:
+        _require(trash, entry_id)
+        with refusals(entry_id):
+            shutil.rmtree(entry_id, dir_fd=trash)
+
+
+@contextmanager
+def _bin(home: Place, make: bool = False) -> Iterator[int]:
+    with home.folder(()) as top, refusals(FILES_TRASH):
+        if make:
+            with suppress(FileExistsError):
+                os.mkdir(FILES_TRASH, 0o700, dir_fd=top)
+        fd = os.open(FILES_TRASH, DIRECTORY, dir_fd=top)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
+@contextmanager
+def _entry_folder(trash: int, entry_id: str) -> Iterator[int]:
+    with refusals(entry_id):
+        fd = os.open(entry_id, DIRECTORY, dir_fd=trash)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
+def _require(trash: int, entry_id: str) -> Deleted:
+    found = _read_entry(trash, entry_id) if ENTRY.fullmatch(entry_id) else None
+    if found is None:
+        raise NotFoundError(f"There is no deleted file {entry_id[:100]!r}.")
+    return found
+
+
+def _read_entry(trash: int, entry_id: str) -> Deleted | None:
+    """Return an entry; None for what is none. A card is a file a program may have changed, so it is not believed."""
+    try:
+        with _entry_folder(trash, entry_id) as fd, opened(fd, CARD) as file, open(file, "rb", closefd=False) as stream:
+            card = json.loads(stream.read(CARD_MAX))
+            os.lstat(DATA, dir_fd=fd)
+        file_parts(card["path"])
+        when = datetime.strptime(entry_id, "%Y%m%dT%H%M%S%f")
+        return Deleted(entry_id, PlaceName(card["place"]), card["path"], str(card["kind"]), int(card["size"]), when)
+    except (NotFoundError, InvalidPathError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _write_card(folder: int, card: dict[str, Any]) -> None:
+    fd = os.open(CARD, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    with open(fd, "wb") as file:
+        file.write(json.dumps(card).encode())
+
+
+def _make_parents(place: Place, parts: Parts) -> None:
+    for depth in range(1, len(parts) + 1):
+        with place.parent_of(parts[:depth]) as (fd, name), refusals(name), suppress(FileExistsError):
+            os.mkdir(name, 0o755, dir_fd=fd)

@@ -1,0 +1,45 @@
+/** Loads the third-party bundles (tools/vendor) and the styles of tools when one first needs them. */
+
+const VENDOR = new URL("../vendor/", import.meta.url).href;
+
+/** @returns {Promise<typeof import("../../../tools/vendor/terminal.js")>} */
+export const loadTerminal = () => load("terminal", true);
+
+/** @returns {Promise<typeof import("../../../tools/vendor/editor.js")>} */
+export const loadEditor = () => load("editor", false);
+
+/** @returns {Promise<typeof import("../../../tools/vendor/charts.js")>} */
+export const loadCharts = () => load("charts", true);
+
+/** @param {string} name of a file in css/ @returns {Promise<void>} */
+export const loadStyleOf = (name) => once(name, () => loadStyle(new URL(`../css/${name}.css`, import.meta.url).href));
+
+/** @type {Map<string, Promise<any>>} */
+const loading = new Map();
+
+/** @param {string} name @param {boolean} styled @returns {Promise<any>} */
+function load(name, styled) {
+  return once(`${name}.js`, () => Promise.all([import(`${VENDOR}${name}.js`), styled ? loadStyle(`${VENDOR}${name}.css`) : null]).then(([module]) => module));
+}
+
+/** @param {string} key @param {() => Promise<any>} begin @returns {Promise<any>} */
+function once(key, begin) {
+  const found = loading.get(key);
+  if (found) return found;
+  const wanted = begin();
+  loading.set(key, wanted);
+  wanted.catch(() => loading.delete(key)); // another try may have more luck
+  return wanted;
+}
+
+/** @param {string} href @returns {Promise<void>} settled when the style applies, so that nothing is measured before it */
+function loadStyle(href) {
+  return new Promise((resolve, reject) => {
+    const link = document.createElement("link");
+    link.rel = "stylesheet";
+    link.href = href;
+    link.addEventListener("load", () => resolve());
+    link.addEventListener("error", () => { link.remove(); reject(new Error(`${href} does not load.`)); });
+    document.head.append(link);
+  });
+}

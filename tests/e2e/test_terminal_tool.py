@@ -1,0 +1,69 @@
+"""The terminal tool in a real Chromium, over real shells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.page import Dashboard
+from tests.helpers.server import AiKoreServer
+
+NO_WEBGL = """
+const context = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+  return kind.startsWith("webgl") ? null : context.call(this, kind, ...rest);
+};
+"""
+"""A browser without WebGL: the terminal draws with elements, whose text a test can read."""
+
+
+def shown(page: Page) -> Locator:
+    """Return the lines of the terminal in front."""
+    return page.locator(".term:not([hidden]) .xterm-rows")
+
+
+def run(page: Page, line: str) -> None:
+    page.locator(".term:not([hidden]) .xterm-helper-textarea").focus()
+    page.keyboard.type(line + "\n")
+
+
+def test_a_terminal_answers_keeps_its_screen_over_a_reload_and_says_that_it_ended(
+    page: Page, aikore_factory: Callable[..., AiKoreServer]
+) -> None:
+    server = aikore_factory()
+    server.variables["HOME"] = str(server.home)  # nobody's own shell files
+    server.start()
+    server.create("Work", "Static", environment={"OWN": "mine"})
+    page.add_init_script(NO_WEBGL)
+    dashboard = Dashboard(page, server)
+    dashboard.menu("Work", "terminal")
+    expect(shown(page)).to_contain_text("instances/work", timeout=20_000)
+    run(page, "printf '\\e[31m%s\\e[0m <b>%s</b>\\n' $((6*7)) $OWN; PS1=ready; printf '\\e[c\\e[6n'")
+    expect(shown(page)).to_contain_text("42 <b>mine</b>")
+    page.keyboard.press("Enter")
+    expect(shown(page)).to_contain_text("2c1R: command not found")
+
+    page.get_by_test_id("terminal-new").click()
+    expect(page.get_by_test_id("terminal-tab")).to_have_count(2)
+    run(page, "echo sec''ond")
+    expect(shown(page)).to_contain_text("second")
+    page.get_by_test_id("terminal-tab").first.dblclick()
+    page.get_by_test_id("terminal-name").fill("Training")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("terminal-tab").first).to_have_text("Training")
+
+    page.reload()
+    dashboard.menu("Work", "terminal")
+    expect(shown(page)).to_contain_text("42 <b>mine</b>")
+    run(page, "echo still''here")
+    expect(shown(page)).to_contain_text("stillhere")
+    assert shown(page).inner_text().count("2c1R:") == 1, "a query of the history is not answered again"
+
+    page.get_by_test_id("terminal-more").click()
+    page.locator('[data-action="end"]').click()
+    expect(page.get_by_test_id("terminal-tab")).to_have_count(1)
+    expect(shown(page)).to_contain_text("second")
+    run(page, "exit 3")
+    expect(page.get_by_test_id("terminal-notice")).to_have_text("The shell has ended with code 3.")
+    assert server.http.get("/api/terminals").json() == []
