@@ -25,8 +25,8 @@
  * @property {number | null} pid
  * @property {number} run
  * @property {string} created_at
- * @property {string} [group]
- * @property {number} [position]
+ * @property {string} group
+ * @property {number} position
  */
 /**
  * @typedef {object} Blueprint
