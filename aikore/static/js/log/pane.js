@@ -40,6 +40,7 @@ export class Pane extends EventTarget {
   #moved = 0;
   #target = -1;
   #closed = false;
+  #begun = false;
   /** @type {Mark[]} */
   #marks = [];
 
@@ -80,6 +81,7 @@ export class Pane extends EventTarget {
 
   /** Begin anew with a piece. @param {Piece} piece @param {number} offset where its first whole line begins */
   #begin(piece, offset) {
+    this.#begun = true;
     this.#attached = false;
     this.#live = "";
     this.stretch = new Stretch(piece.offset);
@@ -215,7 +217,7 @@ export class Pane extends EventTarget {
   }
 
   #draw() {
-    if (this.#closed || !this.node.clientHeight) return;
+    if (this.#closed || !this.#begun || !this.node.clientHeight) return;
     if (this.follow) this.#drawEnd();
     else this.#drawHere();
     this.dispatchEvent(new Event("draw"));

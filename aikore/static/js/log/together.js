@@ -12,7 +12,7 @@ import { Source } from "./source.js";
 
 const PAGE = 500;
 /** Rows that are kept; further back one log alone goes. */
-const ROWS_MOST = 10000;
+const ROWS_MOST = 5000;
 const NEAR = 40;
 /** Colours that tell logs apart, besides their names. */
 const COLOURS = [4, 2, 5, 3, 6, 1];
