@@ -15,6 +15,7 @@ PROFILE ?= $(if $(wildcard /dev/nvidiactl),nvidia,$(if $(wildcard /dev/kfd),amd,
 COMPOSE := $(ENGINE) compose --profile $(PROFILE)
 IMAGE ?= aikore
 export BUILDAH_FORMAT := docker
+export DOCKER_BUILDKIT := 1
 
 .PHONY: help run test check bench soak lock clean build up down start stop logs shell image-test
 

@@ -26,8 +26,11 @@ check_numbers() {
 take_home() {
     mkdir -p "$AIKORE_HOME" 2>/dev/null || true
     [ "$(stat -c %u:%g "$AIKORE_HOME")" != "$PUID:$PGID" ] || return 0
-    [ -z "$(ls -A "$AIKORE_HOME")" ] || say "giving $AIKORE_HOME and all in it to $PUID:$PGID, this once"
-    chmod go-w "$AIKORE_HOME" 2>/dev/null || true # a fresh volume is open to everybody
+    if [ -n "$(ls -A "$AIKORE_HOME")" ]; then
+        say "giving $AIKORE_HOME and all in it to $PUID:$PGID, this once"
+    else
+        chmod go-w "$AIKORE_HOME" 2>/dev/null || true # a fresh volume is open to everybody
+    fi
     if find "$AIKORE_HOME" -xdev -mindepth 1 ! \( -uid "$PUID" -gid "$PGID" \) -exec chown -h "$PUID:$PGID" {} +; then
         chown "$PUID:$PGID" "$AIKORE_HOME" && return 0
     fi
@@ -70,8 +73,10 @@ name_user() {
     printf 'aikore:x:%s:\n' "$(id -g)" >"$RUN/extrausers/group"
 }
 
+# The places of s6. No NGINX runs yet, so no configuration is current: it waits for the manager to write one.
 lay_out() {
-    rm -rf "$RUN/s6" "$AIKORE_RUNTIME_DIR"
+    rm -rf "$RUN/s6"
+    rm -f "$AIKORE_RUNTIME_DIR/nginx/current" "$AIKORE_RUNTIME_DIR/nginx/nginx.pid"
     mkdir -p "$AIKORE_RUNTIME_DIR" "$RUN/s6/scan/.s6-svscan" "$RUN/s6/supervise"
     ln -s /etc/aikore/services/* "$RUN/s6/scan/"
     ln -s /etc/aikore/svscan/* "$RUN/s6/scan/.s6-svscan/"
@@ -80,6 +85,7 @@ lay_out() {
 }
 
 RUN=/run/aikore
+export AIKORE_HOME="${AIKORE_HOME:-/config}" AIKORE_RUNTIME_DIR="${AIKORE_RUNTIME_DIR:-$RUN/house}"
 PUID=${PUID:-1000} PGID=${PGID:-1000} UMASK=${UMASK:-022}
 check_numbers
 if [ "$(id -u)" = 0 ]; then
