@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -11,15 +12,26 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
+from tests.helpers.zygote import Forked, Zygote
+
 T = TypeVar("T")
 
 _next_port = 0
+
+
+@cache
+def zygote() -> Zygote:
+    """Return this worker's process that starts AiKores quickly."""
+    started = Zygote()
+    atexit.register(started.end)
+    return started
 
 
 def free_ports(count: int) -> list[int]:
@@ -70,7 +82,7 @@ class AiKoreServer:
         self.variables: dict[str, str] = {}
         """Variables of the process besides its settings."""
         self.python = sys.executable
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
         self.log_path = home.parent / f"{home.name}.aikore.log"
         self.http = httpx.Client(base_url=self.url, timeout=30)
 
@@ -84,6 +96,9 @@ class AiKoreServer:
 
     def launch(self) -> None:
         """Start the process without waiting for it."""
+        if self.python == sys.executable and "LD_LIBRARY_PATH" not in self.variables:
+            self.process = Forked(zygote(), self.environment, self.log_path)
+            return
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [self.python, "-m", "aikore", "serve"],
@@ -199,7 +214,7 @@ def _toml(value: object) -> str:
 def processes_of(home: Path) -> set[int]:
     """Return every process that belongs to a home: keepers' trees, NGINX, the manager."""
     marks = (f"INSTANCE_CONF_DIR={home}/".encode(), f"AIKORE_HOME={home}\0".encode())
-    found = set()
+    found = _manager_of(home)
     for name in os.listdir("/proc"):
         if name.isdigit():
             with suppress(OSError):
@@ -208,6 +223,15 @@ def processes_of(home: Path) -> set[int]:
                 if any(mark in environ for mark in marks) and state != "Z":
                     found.add(int(name))
     return found
+
+
+def _manager_of(home: Path) -> set[int]:
+    """Return the manager that holds a home, which may have been started without the home in its first environment."""
+    with suppress(OSError, ValueError):
+        pid = int((home / "manager.lock").read_text())
+        if str(home / "manager.lock") in {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()}:
+            return {pid}
+    return set()
 
 
 def kill_everything_of(home: Path) -> None:
