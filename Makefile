@@ -9,7 +9,14 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: help run test check bench soak lock clean
+# The container: docker or podman, and what computes in it.
+ENGINE ?= $(if $(shell command -v docker),docker,podman)
+PROFILE ?= $(if $(wildcard /dev/nvidiactl),nvidia,$(if $(wildcard /dev/kfd),amd,cpu))
+COMPOSE := $(ENGINE) compose --profile $(PROFILE)
+IMAGE ?= aikore
+export BUILDAH_FORMAT := docker
+
+.PHONY: help run test check bench soak lock clean build up down start stop logs shell image-test
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,12 +44,42 @@ bench: $(VENV)/.test ## measure against references in the same run
 lock: ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile -q --all-extras --no-annotate --no-header -o requirements.lock pyproject.toml
 
+build: ## build the container image (DESKTOP= leaves the desktops out, BASE_IMAGE= is another base)
+	$(ENGINE) build -t $(IMAGE) $(foreach name,BASE_IMAGE DESKTOP,$(if $(filter-out undefined,$(origin $(name))),--build-arg $(name)="$($(name))")) \
+		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
+		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" --build-arg CREATED="$$(date -u +%FT%TZ)" .
+
+up: ## make the container from the image and start it (PROFILE=cpu, nvidia or amd; found by itself)
+	$(COMPOSE) up -d
+
+down: ## stop the container and remove it; its data stays
+	$(COMPOSE) down
+
+start: ## start the stopped container
+	$(COMPOSE) start
+
+stop: ## stop the container; all instances end gracefully
+	$(COMPOSE) stop
+
+logs: ## follow the container's log; it holds the link by which you log in first
+	$(COMPOSE) logs -f
+
+shell: ## open a shell in the container, as the user AiKore runs as
+	$(ENGINE) exec -it aikore as-aikore bash -l
+
+image-test: $(VENV)/.image ## build the image and run it in every way the documentation promises (podman)
+	$(PYTEST) tests/image -q
+
 clean: ## remove what was installed here
 	rm -rf $(VENV) node_modules aikore/static/vendor
 
 $(VENV)/.run: pyproject.toml requirements.lock tools/install package-lock.json $(wildcard tools/vendor/*)
 	tools/install run $(PYTHON) $(VENV)
 	@touch $@
+
+$(VENV)/.image: pyproject.toml requirements.lock tools/install package-lock.json $(wildcard tools/vendor/*)
+	tools/install image $(PYTHON) $(VENV)
+	@touch $@ $(VENV)/.test $(VENV)/.run
 
 $(VENV)/.test: pyproject.toml requirements.lock tools/install package-lock.json $(wildcard tools/vendor/*)
 	tools/install test $(PYTHON) $(VENV)

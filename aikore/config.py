@@ -68,6 +68,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="AIKORE_", frozen=True, ignored_types=(cached_property,))
 
     home: Path = Field(default_factory=_default_home, description="The data folder. `/config` in the container.")
+    user: str = Field(
+        "",
+        description="User that AiKore becomes when root starts it, with all it starts: `aikore` or `1000:1000`.",
+    )
+    runtime_dir: Path | None = Field(
+        None, description="Folder of the manager's socket and NGINX's files; empty: in the data folder."
+    )
     host: str = Field("127.0.0.1", description="Address NGINX listens on. `0.0.0.0` opens AiKore to the network.")
     port: int = Field(9000, ge=1, le=65535, description="Port NGINX listens on: the only door.")
     auth: AuthMode = Field(
@@ -125,6 +132,27 @@ class Settings(BaseSettings):
         2**20, ge=65536, le=2**28, description="Bytes of output a terminal keeps for viewers who come back."
     )
     terminals: int = Field(64, ge=1, le=10_000, description="Terminals that may be open at the same time.")
+    sample_interval: float = Field(
+        1.0, ge=0.1, le=86400, description="Seconds between two looks at machine, GPUs and instances that people watch."
+    )
+    sample_idle_interval: float = Field(
+        10.0, ge=0.1, le=86400, description="Seconds between two looks while nobody watches."
+    )
+    history_save_interval: float = Field(
+        300.0, ge=1, le=86400, description="Seconds after which the history of these figures is written to disk again."
+    )
+    notice_disk_percent: float = Field(
+        90.0, ge=0, le=100, description="Used share of the data folder's disk that raises a notice; 0: never."
+    )
+    notice_gpu_temperature: float = Field(
+        90.0, ge=0, le=200, description="Degrees Celsius of a GPU that raise a notice; 0: never."
+    )
+    notice_gpu_throttle: float = Field(
+        30.0, ge=0, description="Seconds a GPU is slowed down by heat or a fault that raise a notice; 0: never."
+    )
+    notice_restarts: int = Field(
+        3, ge=0, description="Automatic restarts of an instance within ten minutes that raise a notice; 0: never."
+    )
     log_level: str = Field("info", description="AiKore's own log: `debug`, `info`, `warning` or `error`.")
     disk_reserve_bytes: int = Field(
         64 * 2**20, ge=0, description="Free disk below which creating, copying and saving are refused."
@@ -194,6 +222,11 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("runtime_dir", mode="before")
+    @classmethod
+    def _absolute_or_none(cls, value: object) -> Path | None:
+        return Path(str(value)).expanduser().absolute() if value else None
+
     @property
     def app_port_pool(self) -> range:
         return PortRange.parse(self.app_ports).ports if self.app_ports else range(0)
@@ -247,12 +280,12 @@ class Settings(BaseSettings):
 
     @property
     def nginx_dir(self) -> Path:
-        return self.home / "nginx"
+        return (self.runtime_dir or self.home) / "nginx"
 
     @cached_property
     def run_dir(self) -> Path:
-        """Folder of the manager's socket: in the data folder, or where its path is too long, in ``/tmp`` by user."""
-        inside = self.home / "run"
+        """Folder of the manager's socket: as set, in the data folder, or, where that is too long, below ``/tmp``."""
+        inside = self.runtime_dir or self.home / "run"
         if len(os.fsencode(inside / "manager.sock")) <= UNIX_SOCKET_PATH_MAX:
             return inside
         digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]

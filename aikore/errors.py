@@ -123,6 +123,13 @@ class ProxyError(AiKoreError):
     status = 503
 
 
+class NotReadyError(AiKoreError):
+    """What is asked for comes in a moment."""
+
+    code = "not_ready"
+    status = 503
+
+
 class NginxMissingError(ProxyError):
     code = "nginx_missing"
 

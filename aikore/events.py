@@ -7,10 +7,14 @@ Publishing never blocks: every subscriber has a bounded queue, and one that fall
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+NOTICES_KEPT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Bus:
         self.seq = 0
         self.latest: dict[str, Any] = {}
         """The newest data of every topic, for those who come later."""
+        self.notices: deque[dict[str, Any]] = deque(maxlen=NOTICES_KEPT)
+        """The newest notices, the oldest of them first."""
         self._subscriptions: set[Subscription] = set()
 
     def publish(self, topic: str, data: Any) -> Event:
@@ -78,6 +84,12 @@ class Bus:
         for subscription in self._subscriptions:
             subscription.offer(event)
         return event
+
+    def notice(self, level: str, message: str) -> None:
+        """Tell people something they did not ask for. ``level``: ``info``, ``warning`` or ``error``."""
+        notice = {"level": level, "message": message, "at": round(time.time(), 3)}
+        self.notices.append(notice)
+        self.publish("notice", notice)
 
     @contextmanager
     def subscribe(self, size: int = 512) -> Iterator[Subscription]:

@@ -33,7 +33,7 @@ def router(bus: Bus, snapshot: Snapshot, show: Show, instance_id: InstanceId) ->
 
     async def serve(socket: WebSocket, whole: Snapshot, wanted: Callable[[Event], bool]) -> None:
         sender = asyncio.create_task(_send(socket, bus, whole, wanted, show))
-        reader = asyncio.create_task(_until_gone(socket))
+        reader = asyncio.create_task(until_gone(socket))
         try:
             await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -61,7 +61,8 @@ def router(bus: Bus, snapshot: Snapshot, show: Show, instance_id: InstanceId) ->
     return routes
 
 
-async def _until_gone(socket: WebSocket) -> None:
+async def until_gone(socket: WebSocket) -> None:
+    """Return when the client of a socket that only sends has gone."""
     while (await socket.receive())["type"] != "websocket.disconnect":
         pass
 

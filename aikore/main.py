@@ -18,7 +18,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from aikore import __version__, apidocs, live, problems, system
+from aikore import __version__, apidocs, live, privileges, problems, system
 from aikore.auth import api as auth_api
 from aikore.auth import door
 from aikore.auth.gate import Gate
@@ -37,14 +37,20 @@ from aikore.instances import views
 from aikore.instances.manager import Manager
 from aikore.launch.local import LocalLauncher
 from aikore.logs import api as logs_api
-from aikore.monitor.gpu import list_gpus
+from aikore.monitor.notices import Notices
+from aikore.monitor.sampler import Sampler
 from aikore.proxy.nginx import NginxProxy, NoProxy
 from aikore.proxy.routes import Login, Proxy
+from aikore.stats import api as stats_api
+from aikore.stats import metrics
+from aikore.stats.watch import Watch
 from aikore.terminal import api as terminal_api
 from aikore.terminal.sessions import Sessions
 from aikore.terminal.shell import Shell
 
 log = logging.getLogger(__name__)
+
+ROOT_WARNING = "AiKore runs as root, and so does every app. Start it as an ordinary user, or name one by AIKORE_USER."
 
 GRACEFUL_SOCKETS = 2
 """Seconds open requests get when the manager ends."""
@@ -60,7 +66,11 @@ class House:
         self.library = Library(shipped_dir() / "blueprints", settings.custom_blueprints_dir)
         self.gate = Gate(settings, self.database)
         self.proxy: Proxy = NoProxy() if settings.nginx is NginxMode.OFF else NginxProxy(settings, self._login())
-        self.manager = Manager(settings, self.database, self.library, LocalLauncher(), self.proxy, self.bus)
+        self.sampler = Sampler(settings, lambda: self.manager.subjects())
+        self.manager = Manager(
+            settings, self.database, self.library, LocalLauncher(), self.proxy, self.bus, self.sampler.gpus
+        )
+        self.watch = Watch(self.bus, self.sampler, Notices(settings))
         self.terminals = Sessions(settings)
         self.restart_wish = asyncio.Event()
         self._removals: asyncio.Task[None] | None = None
@@ -72,15 +82,19 @@ class House:
 
     async def start(self) -> None:
         """Migrate, learn how every instance is, open the door, start what starts by itself."""
+        self.sampler.begin()
         await asyncio.to_thread(migrate, self.database.engine)
         self.gate.prepare()
         await self.gate.load()
         await self.manager.load()
-        gpus = [gpu.as_dict() for gpu in await asyncio.to_thread(list_gpus)]
         await self.proxy.start(self.manager.routes())
         blueprints = await asyncio.to_thread(blueprints_api.listing, self.library)
         self.bus.publish("blueprints", blueprints)
-        self.bus.publish("system", system.system_info(self.settings, self.proxy, gpus))
+        self.bus.publish("system", system.system_info(self.settings, self.proxy, await self.sampler.gpus()))
+        self.watch.begin(self.manager.list_views())
+        if privileges.is_root():
+            log.warning(ROOT_WARNING)
+            self.bus.notice("warning", ROOT_WARNING)
         self._removals = asyncio.create_task(self._follow_removals())
 
     async def _follow_removals(self) -> None:
@@ -94,6 +108,17 @@ class House:
                     await self.terminals.end_of(event.data["id"])
                     await self.gate.tokens.revoke_of(instance_id=event.data["id"])
 
+    def prometheus(self) -> tuple[bytes, str]:
+        """Return the figures in Prometheus' text format and their media type."""
+        return metrics.exposition(
+            metrics.Source(
+                lambda: self.sampler.latest.stats if self.sampler.latest else None,
+                self.manager.subjects,
+                self.watch.restarts,
+                self.proxy.info,
+            )
+        )
+
     def shell_of(self, key: str) -> Shell:
         """Return the shell of an instance. Raises NotFoundError."""
         row = self.manager.actor(key).row
@@ -105,13 +130,16 @@ class House:
             "instances": self.manager.list_views(),
             "blueprints": self.bus.latest.get("blueprints", []),
             "trash": self.manager.trash(),
+            "notices": list(self.bus.notices),
             "system": self.bus.latest.get("system", {}),
         }
 
     async def _end_own(self) -> None:
         if self._removals is not None:
             self._removals.cancel()
+        self.watch.end()
         await self.terminals.close()
+        await self.sampler.end()
 
     async def detach(self) -> None:
         """Let go of instances and NGINX; the next manager adopts them. Terminals end."""
@@ -151,7 +179,8 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
     app.include_router(logs_api.router(manager.logs_folder))
     app.include_router(files_api.router(settings, manager.identify))
     app.include_router(terminal_api.router(house.terminals, house.shell_of, Shell(settings.home)))
-    app.include_router(system.router(settings, house.proxy, house.restart_wish.set))
+    app.include_router(system.router(settings, house.proxy, house.sampler.gpus, house.restart_wish.set))
+    app.include_router(stats_api.router(house.sampler, house.prometheus))
     app.include_router(live.router(house.bus, house.snapshot, views.for_role, manager.instance_id))
     app.include_router(auth_api.router(house.gate, Weblinks(settings), manager.instance_id))
     app.include_router(door.router(house.gate, settings, manager.access_of, manager.is_routed_host))
@@ -172,6 +201,7 @@ def serve(settings: Settings) -> int:
     """Run AiKore until it is told to end; return the exit code. A wished restart does not return."""
     _set_up_logging(settings.log_level)
     try:
+        privileges.become(settings)
         restart = asyncio.run(_serve(settings))
     except AiKoreError as error:
         print(f"aikore: {error.message}", file=sys.stderr)  # noqa: T201 — the person who started it reads this

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 from aikore import __version__
 from aikore.auth import access
 from aikore.config import Settings
-from aikore.monitor.gpu import list_gpus
+from aikore.monitor.gpu import Gpu
 from aikore.problems import problem_responses
 from aikore.proxy.routes import Proxy
 
@@ -61,20 +62,22 @@ class Restarting(BaseModel):
     status: str
 
 
-def system_info(settings: Settings, proxy: Proxy, gpus: list[dict[str, Any]]) -> dict[str, Any]:
+def system_info(settings: Settings, proxy: Proxy, gpus: Sequence[Gpu]) -> dict[str, Any]:
     """Return the JSON of :class:`SystemInfo`."""
     return {
         "version": __version__,
         "home": str(settings.home),
         "python": platform.python_version(),
         "app_domain": settings.app_domain,
-        "gpus": gpus,
+        "gpus": [gpu.as_dict() for gpu in gpus],
         "nginx": asdict(proxy.info()),
     }
 
 
-def router(settings: Settings, proxy: Proxy, restart: Callable[[], None]) -> APIRouter:
-    """Build the routes. ``restart`` replaces the manager once the answer is out."""
+def router(
+    settings: Settings, proxy: Proxy, gpus: Callable[[], Awaitable[Sequence[Gpu]]], restart: Callable[[], None]
+) -> APIRouter:
+    """Build the routes. ``gpus`` names those there are; ``restart`` replaces the manager once the answer is out."""
     routes = APIRouter(tags=["system"], responses=problem_responses(403, 422, 500))
 
     @routes.get("/api/health", response_model=Health, dependencies=access.OPEN)
@@ -83,9 +86,10 @@ def router(settings: Settings, proxy: Proxy, restart: Callable[[], None]) -> API
         return {"status": "ok"}
 
     @routes.get("/api/system/info", response_model=SystemInfo, dependencies=access.VIEWER)
-    def info() -> dict[str, Any]:
+    async def info() -> dict[str, Any]:
         """Describe AiKore and its machine."""
-        return system_info(settings, proxy, [gpu.as_dict() for gpu in list_gpus()])
+        present = await gpus()
+        return await asyncio.to_thread(system_info, settings, proxy, present)
 
     @routes.post("/api/system/restart", status_code=202, response_model=Restarting, dependencies=access.ADMIN)
     async def restart_manager() -> dict[str, str]:

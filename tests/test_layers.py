@@ -13,16 +13,23 @@ import aikore
 PACKAGE = Path(aikore.__file__).parent
 
 FLOORS: dict[int, set[str]] = {
-    1: {"config", "database", "errors", "events", "problems", "procfs"},
+    1: {"config", "database", "errors", "events", "privileges", "problems", "procfs"},
     2: {"auth", "client", "launch", "monitor", "naming", "proxy"},
     3: {"apidocs", "blueprints", "live"},
     4: {"instances"},
-    5: {"files", "logs", "studio", "system", "terminal"},
+    5: {"files", "logs", "stats", "studio", "system", "terminal"},
     6: {"main"},
     7: {"cli", "__main__"},
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
-SAME_FLOOR = {("problems", "errors"), ("config", "errors"), ("database", "errors"), ("__main__", "cli")}
+SAME_FLOOR = {
+    ("problems", "errors"),
+    ("config", "errors"),
+    ("database", "errors"),
+    ("privileges", "errors"),
+    ("privileges", "config"),
+    ("__main__", "cli"),
+}
 """On the ground floor the errors lie lowest; ``python -m aikore`` is the command by another name."""
 
 PURE_RULES = {"naming", "auth.origin"}

@@ -11,6 +11,11 @@ def utcnow() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
+def unix(moment: datetime | None) -> float:
+    """Return a stored time in Unix seconds; 0 for none."""
+    return moment.replace(tzinfo=UTC).timestamp() if moment else 0.0
+
+
 def parse(text: str | None) -> datetime | None:
     """Return the time that :func:`stamp` wrote."""
     return datetime.fromisoformat(text).replace(tzinfo=None) if text else None

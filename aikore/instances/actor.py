@@ -96,6 +96,12 @@ class Actor:
         alive = self.state.status in lifecycle.ALIVE and self.handle is not None
         return self.handle.record.pid if alive and self.handle else None
 
+    @property
+    def keeper_pid(self) -> int | None:
+        """The root of the instance's process tree while it runs. Any thread may ask."""
+        handle = self.handle
+        return handle.record.keeper_pid if self.state.status in lifecycle.ALIVE and handle else None
+
     # Wishes -------------------------------------------------------------------------------------------------
 
     async def wish(self, given: Input) -> None:

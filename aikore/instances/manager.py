@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from aikore.blueprints.header import Header, parse_header
 from aikore.blueprints.library import Library
 from aikore.config import Settings, shipped_dir
 from aikore.database.engine import Database
-from aikore.database.times import utcnow
+from aikore.database.times import unix, utcnow
 from aikore.errors import (
     AiKoreError,
     ConflictError,
@@ -41,11 +41,12 @@ from aikore.instances.probe import Target
 from aikore.instances.rows import HouseRow, InstanceRow
 from aikore.instances.runs import Note, RunBook, forget_runs
 from aikore.instances.schemas import InstanceChange, InstanceCreate
-from aikore.launch.environment import Place, launch_environment
+from aikore.launch.environment import AMD, Place, launch_environment
 from aikore.launch.keeper import machine_session
 from aikore.launch.protocol import Launcher, RunSpec
 from aikore.launch.stages import StageWatcher
-from aikore.monitor.gpu import list_gpus
+from aikore.monitor.gpu import Gpu
+from aikore.monitor.instances import Subject
 from aikore.proxy.routes import Proxy, Route
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,9 @@ class Manager:
         launcher: Launcher,
         proxy: Proxy,
         bus: Bus,
+        gpus: Callable[[], Awaitable[Sequence[Gpu]]],
     ) -> None:
+        """``gpus`` names those of this machine."""
         self.settings = settings
         self.launcher = launcher
         self.stages = StageWatcher()
@@ -85,6 +88,7 @@ class Manager:
         self._library = library
         self._proxy = proxy
         self._bus = bus
+        self._gpus = gpus
         self._actors: dict[int, Actor] = {}
         self._headers: dict[int, Header] = {}
         self._trash: list[dict[str, Any]] = []
@@ -201,6 +205,23 @@ class Manager:
 
     def _ordered(self) -> list[Actor]:
         return sorted(self._actors.values(), key=lambda actor: (actor.row.position, actor.row.id))
+
+    def subjects(self) -> list[Subject]:
+        """Return what the monitor must know of every instance. Any thread may ask."""
+        return [self._subject(actor) for actor in list(self._actors.values())]
+
+    def _subject(self, actor: Actor) -> Subject:
+        row, state = actor.row, actor.state
+        return Subject(
+            id=row.id,
+            slug=row.slug,
+            folder=self.folder(row),
+            status=str(state.status),
+            root=actor.keeper_pid,
+            gpu_ids=None if row.gpu_ids is None else tuple(row.gpu_ids),
+            started_at=unix(actor.started_at),
+            runs=state.run,
+        )
 
     def trash(self) -> list[dict[str, Any]]:
         return self._trash
@@ -582,8 +603,8 @@ class Manager:
     async def _check_gpus(self, gpu_ids: list[str] | None) -> None:
         if not gpu_ids:
             return
-        gpus = await asyncio.to_thread(list_gpus)
-        known = {gpu.id for gpu in gpus} | {gpu.uuid for gpu in gpus}
+        gpus = await self._gpus()
+        known = {gpu.id for gpu in gpus} | {gpu.uuid for gpu in gpus if not gpu.id.startswith(AMD)}
         for gpu_id in gpu_ids:
             if gpu_id not in known:
                 there = ", ".join(f"{gpu.id} ({gpu.name})" for gpu in gpus) or "none"
@@ -683,7 +704,7 @@ class Manager:
 
     def _notice(self, level: str, message: str) -> None:
         log.log(logging.ERROR if level == "error" else logging.INFO, "%s", message)
-        self._bus.publish("notice", {"level": level, "message": message})
+        self._bus.notice(level, message)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

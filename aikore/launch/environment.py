@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sysconfig
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,9 @@ PASSED_ON = (
     "LD_LIBRARY_PATH", "CUDA_HOME", "ROCM_PATH", "DISPLAY", "XDG_RUNTIME_DIR",
 )  # fmt: skip
 """Variables of the manager that programs need; nothing else of it reaches them, no secret above all."""
+
+AMD = "amd"
+"""What ids of AMD's GPUs begin with (:class:`aikore.monitor.gpu.Gpu`)."""
 
 PASSED_PREFIXES = ("LC_", "PIP_", "UV_", "HF_", "HUGGINGFACE_", "NVIDIA_", "ROCR_", "HSA_", "OPENBLAS_")
 
@@ -42,19 +45,21 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     return passed | {"PATH": f"{passed.get('PATH', os.defpath)}:{own_tools}"}
 
 
-def gpu_pinning(gpu_ids: Sequence[str] | None, amd: Iterable[str] = ()) -> dict[str, str]:
+def gpu_pinning(gpu_ids: Sequence[str] | None) -> dict[str, str]:
     """Return the variables that pin a program to GPUs: None means all, an empty list CPU only.
 
-    For AMD only ``ROCR_VISIBLE_DEVICES`` is set: HIP counts inside it and takes CUDA's variable for its own.
+    GPUs of AMD are called ``amd0``, ``amd1`` … For those alone only ``ROCR_VISIBLE_DEVICES`` is set: HIP counts inside
+    it and takes CUDA's variable for its own.
     """
-    pinning = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     if gpu_ids is None:
-        return pinning
-    joined = ",".join(gpu_ids)
-    if gpu_ids and set(gpu_ids) <= set(amd):
-        return {"ROCR_VISIBLE_DEVICES": joined}
-    hidden = {"ROCR_VISIBLE_DEVICES": ""} if not gpu_ids else {}
-    return pinning | {"CUDA_VISIBLE_DEVICES": joined, "NVIDIA_VISIBLE_DEVICES": joined or "void"} | hidden
+        return order
+    amd = ",".join(gpu.removeprefix(AMD) for gpu in gpu_ids if gpu.startswith(AMD))
+    nvidia = ",".join(gpu for gpu in gpu_ids if not gpu.startswith(AMD))
+    if amd and not nvidia:
+        return {"ROCR_VISIBLE_DEVICES": amd}
+    cuda = {"CUDA_VISIBLE_DEVICES": nvidia, "NVIDIA_VISIBLE_DEVICES": nvidia or "void"}
+    return order | cuda | ({"ROCR_VISIBLE_DEVICES": amd} if amd or not nvidia else {})
 
 
 def launch_environment(

@@ -1,1 +1,1 @@
-"""What the machine has and does. One home for the knowledge about GPUs."""
+"""What the machine and each instance are doing. Measures only; who may see it and how it is told is not its matter."""

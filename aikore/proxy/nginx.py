@@ -26,7 +26,7 @@ from pathlib import Path
 from aikore import procfs
 from aikore.config import NginxMode, Settings, private_folder, static_dir
 from aikore.errors import ProxyError
-from aikore.proxy import processes, program
+from aikore.proxy import assets, processes, program
 from aikore.proxy.generations import CONFIG, Generations
 from aikore.proxy.master import Master
 from aikore.proxy.render import Options, render
@@ -145,11 +145,21 @@ class NginxProxy:
             open_files=16384 if hard == resource.RLIM_INFINITY else min(16384, hard),
             user="root root" if os.geteuid() == 0 else "",
             cache_dir=str(self._settings.door_cache_dir),
+            page_dir=str(self._folder / "page"),
+            assets=assets.digest(self._options.static_dir),
         )
+        self._write_page()
         if self._login is not None:
             login = self._login()
             self._options = replace(self._options, cookie=login.cookie, probe=login.probe)
             private_folder(self._settings.door_cache_dir)
+
+    def _write_page(self) -> None:
+        folder = Path(self._options.page_dir)
+        folder.mkdir(exist_ok=True)
+        fresh = folder / "index.new"
+        fresh.write_text(assets.page(self._options.static_dir, self._options.assets))
+        fresh.replace(folder / "index.html")
 
     async def _serve(self, routes: Sequence[Route]) -> None:
         """Make NGINX serve ``routes``; on failure the earlier ones are served and ProxyError is raised."""

@@ -38,6 +38,10 @@ class Options:
     """Name of the session cookie; empty: no login is asked for."""
     cache_dir: str = ""
     """Where answers of the login check are kept for seconds; in memory, they hold credentials."""
+    page_dir: str = ""
+    """Where the dashboard's page lies as it is served."""
+    assets: str = ""
+    """What stands for the content of the dashboard's files in their addresses."""
     probe: str = ""
     """Secret by which AiKore asks which generation is served."""
 
@@ -102,9 +106,9 @@ def quote(text: object) -> str:
     return f"'{escaped}'"
 
 
-def quote_path(path: object) -> str:
-    """Return a path as one NGINX parameter that no ``$`` in it can turn into a variable."""
-    return quote(str(path).replace("$", "${dollar}"))
+def quote_path(path: object, rest: str = "") -> str:
+    """Return a path as one NGINX parameter that no ``$`` in it can turn into a variable; ``rest`` may hold some."""
+    return quote(str(path).replace("$", "${dollar}") + rest)
 
 
 def problem(status: int, code: str, detail: str) -> str:

@@ -31,6 +31,7 @@ def test_status_changes_arrive_by_themselves(dashboard: Dashboard) -> None:
     dashboard.wait_status("Made elsewhere", "error")
     expect(dashboard.row("Made elsewhere")).to_contain_text("ended by SIGKILL")
     assert "1 failed" in dashboard.page.title()
+    expect(dashboard.page.locator("#icon")).to_have_attribute("href", "/static/icons/mark-failed.svg")
 
 
 def test_text_from_outside_stays_text(dashboard: Dashboard) -> None:

@@ -90,6 +90,7 @@ CASES: list[tuple[str, Any]] = [
     *(("hostname", host) for host in HOSTS),
     *(("environment", {name: ""}) for name in ("A_1", "1A", "A B", "WEBUI_PORT")),
     *(("environment", {"A": value}) for value in ("x" * 8193, "\0")),
+    *(("group", group) for group in ("", "  ", "Video", "g" * 60, "g" * 61, "a\u202eb")),
     *(("launch_args", "x" * length) for length in (8192, 8193)),
     *(("open_networks", [one]) for one in NETWORKS),
     *(("open_networks", ["10.0.0.0/8"] * length) for length in (50, 51)),
@@ -100,6 +101,7 @@ CHECK = """async cases => {
         name: text => rules.nameProblem(text, ['Taken']), hostname: rules.hostnameProblem,
         launch_args: rules.textProblem,
         environment: map => rules.variablesProblem(Object.entries(map)), open_networks: rules.networksProblem,
+        group: rules.groupProblem,
     };
     return cases.map(([field, value]) => check[field](value));
 }"""
@@ -214,12 +216,17 @@ def test_the_table_sorts_groups_and_keeps_an_order_made_by_hand(dashboard: Dashb
     expect_names(page, "a9", "b2", "log", "a10")
     page.get_by_test_id("grouping").select_option("blueprint")
     expect_names(page, "log", "a9", "b2", "a10")
+    expect(page.locator("[aria-sort=descending]")).to_have_count(0)
     page.get_by_test_id("group").filter(has_text="Static files").click()
     expect_names(page, "log")
     page.reload()
     expect_names(page, "log")
     page.get_by_test_id("grouping").select_option("none")
     expect_names(page, "a9", "b2", "log", "a10")
+    assert [one["name"] for one in server.http.get("/api/instances").json()] == ["a9", "b2", "log", "a10"]
+    page.get_by_test_id("grouping").select_option("group")
+    server.http.patch("/api/instances/log", json={"group": "Watch"}).raise_for_status()
+    expect(page.get_by_test_id("group")).to_have_text(["Watch1", "Without a group3"])
     page.get_by_test_id("grouping").select_option("status")
     server.post("a10", "start")
     expect_names(page, "a10", "a9", "b2", "log")

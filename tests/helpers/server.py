@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,6 +69,7 @@ class AiKoreServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self.variables: dict[str, str] = {}
         """Variables of the process besides its settings."""
+        self.python = sys.executable
         self.process: subprocess.Popen[bytes] | None = None
         self.log_path = home.parent / f"{home.name}.aikore.log"
         self.http = httpx.Client(base_url=self.url, timeout=30)
@@ -85,7 +86,7 @@ class AiKoreServer:
         """Start the process without waiting for it."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "aikore", "serve"],
+                [self.python, "-m", "aikore", "serve"],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -172,10 +173,18 @@ class AiKoreServer:
     def log_text(self, slug: str) -> str:
         return self.http.get(f"/api/instances/{slug}/logs/download").raise_for_status().text
 
+    def start_and_wait(self, slug: str) -> dict[str, Any]:
+        """Start an instance and return it when it is started."""
+        self.post(slug, "start")
+        return self.wait_status(slug, "started")
+
     @contextmanager
-    def events(self) -> Iterator[ClientConnection]:
-        with connect(f"ws://127.0.0.1:{self.port}/api/events", max_size=None, proxy=None) as socket_:
+    def socket(self, path: str) -> Iterator[ClientConnection]:
+        with connect(f"ws://127.0.0.1:{self.port}{path}", max_size=None, proxy=None) as socket_:
             yield socket_
+
+    def events(self) -> AbstractContextManager[ClientConnection]:
+        return self.socket("/api/events")
 
     def record(self, slug: str) -> dict[str, Any]:
         return dict(json.loads((self.home / "instances" / slug / "run.json").read_bytes()))

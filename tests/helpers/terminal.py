@@ -29,7 +29,10 @@ class Terminal:
         columns, rows = 80, 24
         parts = [f"{key}={value}" for key, value in {"columns": columns, "rows": rows, **query}.items()]
         url = f"ws://127.0.0.1:{server.port}{path}?{'&'.join(parts)}"
-        self.socket: ClientConnection = connect(url, proxy=None, max_size=None, compression=None).__enter__()
+        credential = {key: value for key, value in server.http.headers.items() if key == "authorization"}
+        self.socket: ClientConnection = connect(
+            url, proxy=None, max_size=None, compression=None, additional_headers=credential
+        ).__enter__()
         self.screen = Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.draw = draw

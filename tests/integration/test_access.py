@@ -152,6 +152,7 @@ KNOWN_LOCATIONS = {
     "= /metrics": ["/metrics"],
     "= /": ["/"],
     "/static/": ["/static/js/app.js", "/static/nothing"],
+    "~ ^/static/v-[0-9a-f]+/(?<asset>.+)$": ["/static/v-00/js/app.js"],
     "= /.aikore/generation": ["/.aikore/generation"],
     "/app/": ["/app/web/", "/app/web/index.html", "/app/idle/", "/app/nobody/"],
     "/": ["/prompt", "/ws", "/view"],

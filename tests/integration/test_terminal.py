@@ -112,9 +112,10 @@ def test_a_full_screen_editor_works(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal.run("echo back").strip() == "back"
 
 
-def test_top_redraws_its_screen_and_ends_with_q(terminal: Terminal) -> None:
-    terminal.send("top\r")
-    terminal.wait(lambda: "PID" in terminal.text and "%CPU" in terminal.text, "top shows its table")
+@pytest.mark.parametrize(("program", "column"), [("top", "%CPU"), ("htop", "CPU%")])
+def test_a_full_screen_monitor_draws_its_table_and_ends_with_q(terminal: Terminal, program: str, column: str) -> None:
+    terminal.send(f"{program}\r")
+    terminal.wait(lambda: "PID" in terminal.text and column in terminal.text, f"{program} shows its table")
     before = len(terminal.output)
     terminal.send("q")
     terminal.wait(lambda: b"# " in terminal.output[before:] or b"$ " in terminal.output[before:], "the prompt is back")

@@ -1,6 +1,7 @@
 /** Begins the page: wires the store to the views. */
 
 import { access } from "./access.js";
+import { address } from "./api.js";
 import { byId, setText } from "./dom.js";
 import { newInstance, updateForm } from "./form.js";
 import { beginKeys } from "./keys.js";
@@ -47,7 +48,9 @@ function showConnection() {
 function showTitle() {
   const failed = [...store.instances.values()].filter((instance) => instance.status === "error").length;
   const title = failed ? `(${failed} failed) AiKore` : "AiKore";
-  if (document.title !== title) document.title = title;
+  if (document.title === title) return;
+  document.title = title;
+  /** @type {HTMLLinkElement} */ (byId("icon")).href = address(failed ? "/static/icons/mark-failed.svg" : "/static/icons/mark.svg");
 }
 
 beginTheme();

@@ -1,21 +1,28 @@
 /** Which instances the table shows, in which order and in which groups. Plain functions over plain data. */
 
+import { blueprintIcon } from "./icons.js";
 import { recall, remember } from "./memory.js";
 import { store } from "./store.js";
 
 /** @import {Instance} from "./types.js" */
+/** @import {IconName} from "./icons.js" */
 /** @typedef {"none" | "status" | "blueprint" | "group"} Grouping */
-/** @typedef {{sort: string, falling: boolean, grouping: Grouping, folded: string[], order: string[]}} Arrangement */
+/** @typedef {{sort: string, falling: boolean, grouping: Grouping, folded: string[]}} Arrangement */
 /** @typedef {{key: string, words: string, members: Instance[]}} Group */
 
 /** What needs a look comes first. */
 const STATUSES = ["error", "stalled", "starting", "stopping", "started", "stopped"];
+const UNGROUPED = "Without a group";
 const compare = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
 
+/** @param {Instance} instance */
+const blueprintOf = (instance) => store.blueprints.find((blueprint) => blueprint.id === instance.base_blueprint);
+
 /** @param {Instance} instance @returns {string} what people call its blueprint */
-export function blueprintName(instance) {
-  return store.blueprints.find((blueprint) => blueprint.id === instance.base_blueprint)?.name || instance.base_blueprint;
-}
+export const blueprintName = (instance) => blueprintOf(instance)?.name || instance.base_blueprint;
+
+/** @param {Instance} instance @returns {IconName} its drawing */
+export const drawingOf = (instance) => blueprintIcon(`${blueprintName(instance)} ${instance.base_blueprint} ${blueprintOf(instance)?.category ?? ""}`);
 
 /** @param {Instance} instance @returns {string} */
 export function gpuWords(instance) {
@@ -33,8 +40,8 @@ export const ORDERS = {
   address: (a, b) => compare(a.slug, b.slug),
 };
 
-/** @type {Arrangement} how this browser last had it; `order` are slugs, where the server keeps none */
-export const arrangement = { sort: "", falling: false, grouping: "none", folded: [], order: [], ...recall("table", {}) };
+/** @type {Arrangement} how this browser last had it */
+export const arrangement = { sort: "", falling: false, grouping: "none", folded: [], ...recall("table", {}) };
 
 /** @param {Partial<Arrangement>} change */
 export function rearrange(change) {
@@ -42,16 +49,9 @@ export function rearrange(change) {
   remember("table", arrangement);
 }
 
-/** @param {Iterable<Instance>} instances @returns {Instance[]} in the order somebody gave them by hand */
-export function byHand(instances) {
-  const places = new Map(arrangement.order.map((slug, index) => [slug, index]));
-  const place = (/** @type {Instance} */ instance) => instance.position ?? places.get(instance.slug) ?? places.size + instance.id;
-  return [...instances].sort((a, b) => place(a) - place(b) || a.id - b.id);
-}
-
 /** @param {Iterable<Instance>} instances @returns {Instance[]} */
 export function sorted(instances) {
-  const all = byHand(instances);
+  const all = [...instances].sort((a, b) => a.position - b.position || a.id - b.id);
   const order = ORDERS[arrangement.sort];
   if (!order) return all;
   return all.sort((a, b) => (arrangement.falling ? order(b, a) : order(a, b)));
@@ -59,7 +59,7 @@ export function sorted(instances) {
 
 /** @param {Instance} instance @param {string} sought @returns {boolean} */
 export function matches(instance, sought) {
-  const text = `${instance.name} ${instance.slug} ${instance.base_blueprint} ${blueprintName(instance)} ${instance.group ?? ""} ${instance.status} ${instance.status_detail}`.toLowerCase();
+  const text = `${instance.name} ${instance.slug} ${instance.base_blueprint} ${blueprintName(instance)} ${instance.group} ${instance.status} ${instance.status_detail}`.toLowerCase();
   return sought.toLowerCase().split(/\s+/).every((part) => text.includes(part));
 }
 
@@ -67,7 +67,7 @@ export function matches(instance, sought) {
 const NAMES = {
   status: (instance) => instance.status,
   blueprint: blueprintName,
-  group: (instance) => instance.group || "Without a group",
+  group: (instance) => instance.group || UNGROUPED,
 };
 
 /** @param {Instance[]} instances in their order @returns {Group[]} */
@@ -81,6 +81,6 @@ export function grouped(instances) {
     group.members.push(instance);
     groups.set(words, group);
   }
-  const order = arrangement.grouping === "status" ? (/** @type {Group} */ { words }) => STATUSES.indexOf(words) : () => 0;
+  const order = (/** @type {Group} */ { words }) => (arrangement.grouping === "status" ? STATUSES.indexOf(words) : Number(words === UNGROUPED));
   return [...groups.values()].sort((a, b) => order(a) - order(b) || compare(a.words, b.words));
 }

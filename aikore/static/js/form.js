@@ -7,7 +7,7 @@ import { field, gpuChoice, variables } from "./fields.js";
 import { blueprintPicker } from "./picker.js";
 import { store } from "./store.js";
 import { toast } from "./toasts.js";
-import { hostnameProblem, nameKey, nameProblem, networksProblem, textProblem, variablesProblem } from "./validate.js";
+import { groupProblem, hostnameProblem, nameKey, nameProblem, networksProblem, textProblem, variablesProblem } from "./validate.js";
 
 /** @import {Instance} from "./types.js" */
 
@@ -36,22 +36,22 @@ function makeFields(instance) {
   const hostname = el("input", { value: instance?.hostname ?? "", spellcheck: "false", autocapitalize: "off", placeholder: "comfy.example.lan", "data-testid": "hostname" });
   const networks = el("textarea", { rows: "2", spellcheck: "false", placeholder: "192.168.1.0/24", "data-testid": "open-networks" });
   networks.value = (instance?.open_networks ?? []).join("\n");
-  const group = el("input", { value: instance?.group ?? "", autocomplete: "off" });
-  const withGroups = [...store.instances.values()].some((one) => one.group !== undefined);
+  const group = el("input", { value: instance?.group ?? "", autocomplete: "off", list: "groups", "data-testid": "group-name" });
+  const groups = el("datalist", { id: "groups" }, ...[...new Set([...store.instances.values()].map((one) => one.group))].filter(Boolean).map((value) => el("option", { value })));
   const auto = el("input", { type: "checkbox", checked: instance?.autostart ?? false });
   const again = el("input", { type: "checkbox", checked: instance?.restart_policy === "on-failure" });
   const named = field("Name", name);
   const arguments_ = field("Launch arguments", args);
   const host = field("Host name", hostname, "Besides its path, the instance then answers under this name.");
   const open = field("Networks without login", networks, "Programs that can send no token, e.g. 192.168.1.0/24. Empty: everybody logs in.");
+  const under = field("Group", group, "A word to show it under in the table.");
   const listed = () => networks.value.split(/[\s,;]+/).filter(Boolean);
   const more = el("details", { open: Boolean(instance) }, el("summary", { text: "More settings" }), gpus.node, env.node, arguments_.node, host.node, open.node,
-    ...(withGroups ? [field("Group", group).node] : []),
+    under.node, groups,
     el("div", { class: "checks" }, el("label", {}, auto, "Start with AiKore"), el("label", {}, again, "Start again after a failure")));
   const read = () => ({
     name: name.value, base_blueprint: picker.value(), gpu_ids: gpus.read(), environment: Object.fromEntries(env.read()), launch_args: args.value,
-    hostname: hostname.value, open_networks: listed(), autostart: auto.checked, restart_policy: again.checked ? "on-failure" : "never",
-    ...(withGroups ? { group: group.value } : {}),
+    hostname: hostname.value, open_networks: listed(), autostart: auto.checked, restart_policy: again.checked ? "on-failure" : "never", group: group.value,
   });
   const others = () => [...store.instances.values()].filter((one) => one.id !== instance?.id).map((one) => one.name);
   /** @returns {[HTMLElement, (words: string) => void, string][]} what is wrong where */
@@ -63,6 +63,7 @@ function makeFields(instance) {
     [args, arguments_.complain, textProblem(args.value)],
     [hostname, host.complain, hostnameProblem(hostname.value)],
     [networks, open.complain, networksProblem(listed())],
+    [group, under.complain, groupProblem(group.value)],
   ];
   return { nodes: [picker.node, named.node, more], name, picker, gpus, more, read, problems };
 }

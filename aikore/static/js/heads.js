@@ -39,7 +39,7 @@ function sortBy(name) {
   showSort();
 }
 
-function showSort() {
+export function showSort() {
   for (const head of /** @type {NodeListOf<HTMLElement>} */ (byId("heads").querySelectorAll("[data-sort]"))) {
     const mine = head.dataset.sort === arrangement.sort;
     head.setAttribute("aria-sort", !mine ? "none" : arrangement.falling ? "descending" : "ascending");

@@ -1,33 +1,21 @@
-/** The order that people give the table by hand: dragged by a row's drawing, or moved by keys. */
+/** The order that people give the table by hand, dragged by a row's drawing or moved by keys. The server keeps it for all. */
 
-import { access } from "./access.js";
 import { call } from "./api.js";
-import { arrangement, rearrange, sorted } from "./arrange.js";
+import { rearrange, sorted } from "./arrange.js";
 import { store } from "./store.js";
 import { attempt } from "./toasts.js";
 
-/** @import {Instance} from "./types.js" */
-
-/** @returns {boolean} whether the server keeps the order, for everybody */
-const shared = () => [...store.instances.values()].some((instance) => instance.position !== undefined);
-
 /** Put an instance before or after another one. What was sorted by a column keeps its order and is now by hand.
- * @param {number} id @param {number} target @param {boolean} after */
-export function putBeside(id, target, after) {
+ * @param {number} id @param {number} target @param {boolean} after @param {() => void} done */
+export async function putBeside(id, target, after, done) {
   const moved = store.instances.get(id);
   const all = sorted(store.instances.values()).filter((instance) => instance !== moved);
   const at = all.findIndex((instance) => instance.id === target);
   if (!moved || at < 0) return;
   all.splice(after ? at + 1 : at, 0, moved);
-  rearrange({ sort: "", falling: false, order: shared() ? arrangement.order : all.map((instance) => instance.slug) });
-  if (shared() && access.may("admin")) void attempt(tell(all));
-}
-
-/** @param {Instance[]} all in their new order */
-async function tell(all) {
-  for (const [position, instance] of all.entries()) {
-    if (instance.position !== position) await call("PATCH", `/api/instances/${instance.id}`, { position });
-  }
+  if (!(await attempt(call("POST", "/api/instances/order", { ids: all.map((instance) => instance.id) })))) return;
+  rearrange({ sort: "", falling: false });
+  done();
 }
 
 /** @param {HTMLElement} handle @param {number} id @param {() => void} dropped */
@@ -66,7 +54,6 @@ function follow(id, dropped) {
     const [where, beside] = [target?.dataset.drop, Number(target?.dataset.instance)];
     end();
     if (!where) return;
-    putBeside(id, beside, where === "after");
-    dropped();
+    void putBeside(id, beside, where === "after", dropped);
   }, { signal });
 }

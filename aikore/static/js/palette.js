@@ -2,9 +2,10 @@
 
 import { access } from "./access.js";
 import { actionsOf } from "./actions.js";
+import { drawingOf } from "./arrange.js";
 import { COMMANDS } from "./commands.js";
 import { el } from "./dom.js";
-import { blueprintIcon, icon } from "./icons.js";
+import { icon } from "./icons.js";
 import { store } from "./store.js";
 
 const SHOWN_MAX = 40;
@@ -14,10 +15,11 @@ const SHOWN_MAX = 40;
 
 /** @returns {Entry[]} */
 function entries() {
-  const ofInstances = [...store.instances.values()].flatMap((instance) => {
-    const drawing = blueprintIcon(`${instance.base_blueprint}`);
+  const first = SHOWN_MAX - COMMANDS.length; // before anything is typed, both are to be seen
+  const ofInstances = [...store.instances.values()].flatMap((instance, place) => {
+    const drawing = drawingOf(instance);
     return actionsOf(instance).map((action, index) => (
-      { words: instance.name, note: action.words(instance), key: "", drawing, first: index === 0, run: () => action.run(instance) }));
+      { words: instance.name, note: action.words(instance), key: "", drawing, first: index === 0 && place < first, run: () => action.run(instance) }));
   });
   const ofHouse = COMMANDS.filter(({ role }) => access.may(role ?? "viewer")).map(({ words, key, run }) => (
     { words, note: "", key: key ?? "", drawing: /** @type {IconName} */ ("more"), first: true, run }));

@@ -2,9 +2,9 @@
 
 import { access } from "./access.js";
 import { openMenu, send, toggling } from "./actions.js";
-import { blueprintName } from "./arrange.js";
+import { blueprintName, drawingOf } from "./arrange.js";
 import { el, setText } from "./dom.js";
-import { blueprintIcon, icon } from "./icons.js";
+import { icon } from "./icons.js";
 import { store } from "./store.js";
 import { ago } from "./times.js";
 import { openTool } from "./tools.js";
@@ -67,9 +67,8 @@ export function makeRow(id, choose) {
     setText(title, instance.name);
     title.title = instance.name;
     slot.hidden = !instance.is_comfyui_active_slot;
-    const kind = blueprintName(instance);
-    setText(blueprint, kind);
-    const wanted = blueprintIcon(`${kind} ${instance.base_blueprint} ${categoryOf(instance)}`);
+    setText(blueprint, blueprintName(instance));
+    const wanted = drawingOf(instance);
     if (wanted !== drawing) handle.replaceChildren(icon(drawing = wanted));
     showState(instance, state, status, words, since);
     gpus.replaceChildren(...gpuChips(instance.gpu_ids));
@@ -89,9 +88,6 @@ export function makeRow(id, choose) {
   };
   return { row, box, handle, update, current };
 }
-
-/** @param {Instance} instance */
-const categoryOf = (instance) => store.blueprints.find((blueprint) => blueprint.id === instance.base_blueprint)?.category ?? "";
 
 /** The shape says the status and the words why, or at which stage; without a reason the words say the status.
  * @param {Instance} instance @param {HTMLElement} state @param {HTMLElement} name @param {HTMLElement} words @param {HTMLTimeElement} since */

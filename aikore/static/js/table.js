@@ -3,7 +3,7 @@
 import { arrangement, grouped, matches, rearrange, sorted } from "./arrange.js";
 import { anchorAt, chooseOne, chooseRange, showChoice, together } from "./choice.js";
 import { byId, setText } from "./dom.js";
-import { heading, makeHeads } from "./heads.js";
+import { heading, makeHeads, showSort } from "./heads.js";
 import { draggable, putBeside } from "./order.js";
 import { makeRow } from "./row.js";
 import { store } from "./store.js";
@@ -58,8 +58,7 @@ export function chooseBy(step, extend) {
 export function moveBy(step) {
   const target = current === null ? undefined : shown[shown.indexOf(current) + step];
   if (current === null || target === undefined) return;
-  putBeside(current, target, step > 0);
-  arrange();
+  void putBeside(current, target, step > 0, reordered);
 }
 
 export function toggleChosen() {
@@ -91,7 +90,7 @@ function addRow(id) {
     else if (onBox || event.ctrlKey || event.metaKey) mark(() => chooseOne(id, onBox ? made.box.checked : !together.has(id)));
   });
   made.row.addEventListener("mousedown", (event) => { if (event.shiftKey) event.preventDefault(); }); // selects no text
-  draggable(made.handle, id, arrange);
+  draggable(made.handle, id, reordered);
   rows.set(id, made);
   return made;
 }
@@ -136,6 +135,11 @@ function arrange() {
   byId("no-match").hidden = !store.ready || found.length > 0 || store.instances.size === 0;
   choose(current);
   showChoice(shown);
+}
+
+function reordered() {
+  showSort();
+  arrange();
 }
 
 /** @param {HTMLElement} body @param {HTMLElement[]} wanted */

@@ -21,8 +21,8 @@
  * @property {string[]} actions
  * @property {"strip" | "keep"} base_path
  * @property {string} status_since
- * @property {string} [group]
- * @property {number} [position]
+ * @property {string} group
+ * @property {number} position
  */
 /**
  * @typedef {object} Blueprint

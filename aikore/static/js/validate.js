@@ -1,6 +1,7 @@
 /** The server's rules for an instance, so that a form says at once what would be refused. The server has the last word. */
 
 const NAME_MAX = 80;
+const GROUP_MAX = 60;
 const TEXT_MAX = 8192;
 const HOST_MAX = 253;
 const VARIABLES_MAX = 200;
@@ -20,15 +21,25 @@ const characters = (text) => [...text].length;
 /** @param {string} name @returns {string} what makes two names the same to a reader */
 export const nameKey = (name) => name.normalize("NFKC").toUpperCase().toLowerCase();
 
+/** @param {string} name @returns {string} as it is stored */
+const cleaned = (name) => name.normalize("NFC").replace(OUTER_SPACE, "").replace(/ {2,}/g, " ");
+
 /** @param {string} name @param {Iterable<string>} taken names of other instances @returns {string} what is wrong, or "" */
 export function nameProblem(name, taken) {
-  const text = name.normalize("NFC").replace(OUTER_SPACE, "").replace(/ {2,}/g, " ");
+  const text = cleaned(name);
   if (!text) return "A name needs at least one visible character.";
   if (characters(text) > NAME_MAX) return `The name has ${characters(text)} characters; ${NAME_MAX} are possible. Shorten it.`;
   const unshown = UNSHOWN.exec(text)?.[0].codePointAt(0);
   if (unshown !== undefined) return `The name holds the character U+${unshown.toString(16).toUpperCase().padStart(4, "0")}, which cannot be shown. Remove it.`;
   for (const other of taken) if (nameKey(other) === nameKey(text)) return `There is already an instance called '${other}'. Choose another name.`;
   return "";
+}
+
+/** @param {string} group @returns {string} */
+export function groupProblem(group) {
+  const text = cleaned(group);
+  if (characters(text) > GROUP_MAX) return `The group's name has ${characters(text)} characters; ${GROUP_MAX} are possible. Shorten it.`;
+  return text && nameProblem(text, []);
 }
 
 /** @param {string} hostname @returns {string} */

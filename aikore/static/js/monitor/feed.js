@@ -1,0 +1,50 @@
+/** The stream of figures, one for the whole page. It runs while somebody can see the page, and comes back by itself. */
+
+import { socketUrl } from "../api.js";
+
+/** @import {Stats} from "./figures.js" */
+
+const FIRST_PAUSE = 500;
+const LAST_PAUSE = 5000;
+
+/** Tells `sample` (detail: the figures) and `begin` after every time without them. */
+class Feed extends EventTarget {
+  /** @type {Stats | null} */
+  latest = null;
+  /** @type {WebSocket | null} */
+  #socket = null;
+  #pause = FIRST_PAUSE;
+  #retry = 0;
+
+  begin() {
+    document.addEventListener("visibilitychange", () => this.#settle());
+    this.#settle();
+  }
+
+  #settle() {
+    clearTimeout(this.#retry);
+    if (document.hidden) this.#socket?.close();
+    else if (!this.#socket) this.#open();
+  }
+
+  #open() {
+    const socket = new WebSocket(socketUrl("/api/system/stats/stream"));
+    this.#socket = socket;
+    let first = true;
+    socket.addEventListener("message", (event) => {
+      this.latest = JSON.parse(event.data);
+      this.#pause = FIRST_PAUSE;
+      if (first) this.dispatchEvent(new Event("begin"));
+      first = false;
+      this.dispatchEvent(new CustomEvent("sample", { detail: this.latest }));
+    });
+    socket.addEventListener("close", () => {
+      this.#socket = null;
+      if (document.hidden) return;
+      this.#retry = setTimeout(() => this.#settle(), this.#pause);
+      this.#pause = Math.min(this.#pause * 2, LAST_PAUSE);
+    });
+  }
+}
+
+export const feed = new Feed();

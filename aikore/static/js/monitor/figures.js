@@ -1,0 +1,101 @@
+/** The figures the server tells, the names of their series, and how they are written. */
+
+/** @typedef {{total: number, used: number}} Memory */
+/**
+ * @typedef {object} GpuFigures
+ * @property {string} id
+ * @property {string} name
+ * @property {"ok" | "stale" | "lost"} state
+ * @property {number | null} utilization
+ * @property {number} memory_total
+ * @property {number | null} memory_used
+ * @property {number | null} temperature
+ * @property {number | null} power
+ * @property {number | null} power_limit
+ * @property {{graphics: number | null, memory: number | null}} clocks
+ * @property {number | null} fan
+ * @property {string[]} throttle
+ * @property {{corrected: number | null, uncorrected: number | null}} ecc
+ */
+/**
+ * @typedef {object} InstanceFigures
+ * @property {number} id
+ * @property {number | null} cpu
+ * @property {number} memory
+ * @property {string} memory_kind
+ * @property {number} processes
+ * @property {number} threads
+ * @property {number | null} open_files
+ * @property {Record<string, number>} gpu_memory
+ * @property {Record<string, number>} gpu_utilization
+ * @property {boolean} gpu_inferred
+ * @property {number} uptime
+ */
+/**
+ * @typedef {object} Host
+ * @property {number | null} cpu
+ * @property {number[]} cores
+ * @property {number[]} load
+ * @property {Memory} memory
+ * @property {Memory} swap
+ * @property {{total: number, used: number, free: number, read: number | null, write: number | null}} disk
+ * @property {{received: number | null, sent: number | null}} network
+ */
+/** @typedef {{time: number, host: Host, gpus: GpuFigures[], gpu_problem: string, instances: InstanceFigures[], folders: Record<string, {size: number, measured_at: number}>}} Stats */
+
+/** What the charts ask the history for. */
+export const SERIES = "cpu,memory,swap,disk.read,disk.write,network.received,network.sent,gpu.*.utilization,gpu.*.memory,gpu.*.temperature,gpu.*.power,instance.*.gpu.*.memory";
+
+/** @param {Stats} stats @returns {Record<string, number | null>} the values of the same series in a sample */
+export function valuesOf({ host, gpus, instances }) {
+  /** @type {Record<string, number | null>} */
+  const values = {
+    cpu: host.cpu, memory: host.memory.used, swap: host.swap.used,
+    "disk.read": host.disk.read, "disk.write": host.disk.write, "network.received": host.network.received, "network.sent": host.network.sent,
+  };
+  for (const gpu of gpus) {
+    values[`gpu.${gpu.id}.utilization`] = gpu.utilization;
+    values[`gpu.${gpu.id}.memory`] = gpu.memory_used;
+    values[`gpu.${gpu.id}.temperature`] = gpu.temperature;
+    values[`gpu.${gpu.id}.power`] = gpu.power;
+  }
+  for (const instance of instances) {
+    for (const [gpu, used] of Object.entries(instance.gpu_memory)) values[`instance.${instance.id}.gpu.${gpu}.memory`] = used;
+  }
+  return values;
+}
+
+const UNITS = ["B", "kB", "MB", "GB", "TB"];
+
+/** @param {number} bytes @returns {[string, string]} number and unit, three digits */
+export function sized(bytes) {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return [unit === 0 || value >= 99.95 ? value.toFixed(0) : value.toFixed(1), UNITS[unit] ?? ""];
+}
+
+/** @param {number | null | undefined} value @param {(value: number) => string} write */
+const known = (value, write) => (value === null || value === undefined ? "–" : write(value));
+
+/** @param {number | null | undefined} value */
+export const bytes = (value) => known(value, (known) => sized(known).join(" "));
+/** @param {number | null | undefined} value */
+export const rate = (value) => known(value, (known) => `${sized(known).join(" ")}/s`);
+/** @param {number | null | undefined} value */
+export const percent = (value) => known(value, (known) => `${known.toFixed(0)} %`);
+/** @param {number | null | undefined} value */
+export const degrees = (value) => known(value, (known) => `${known.toFixed(0)} °C`);
+/** @param {number | null | undefined} value */
+export const watts = (value) => known(value, (known) => `${known.toFixed(0)} W`);
+
+const COLOURS = 8;
+
+/** @param {number} id of an instance @returns {string} its colour in every chart */
+export const colourOf = (id) => `--chart-${id % COLOURS}`;
+
+/** @param {number} gpu_memory @param {boolean} inferred */
+export const inferredMark = (gpu_memory, inferred) => (inferred && gpu_memory ? "≈ " : "");

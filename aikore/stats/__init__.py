@@ -1,0 +1,1 @@
+"""Tells what the monitor measured: to pages, to Prometheus, and as notices."""

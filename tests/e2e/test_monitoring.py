@@ -1,0 +1,81 @@
+"""The load in the dashboard: one line, charts that are full when they open, figures in the table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.page import Dashboard
+from tests.helpers.gpus import GIB, LOST, StandInGpus
+from tests.helpers.server import HTTP_APP, AiKoreServer, wait_until
+
+
+@pytest.fixture
+def gpus(tmp_path: Path) -> StandInGpus:
+    return StandInGpus(tmp_path, 2)
+
+
+@pytest.fixture
+def server(aikore_factory: Callable[..., AiKoreServer], gpus: StandInGpus) -> AiKoreServer:
+    server = aikore_factory(sample_interval=0.2, sample_idle_interval=0.2)
+    server.variables |= gpus.variables
+    return server.start()
+
+
+def readouts(page: Page) -> list[str]:
+    return page.locator(".chart .readout").all_inner_texts()
+
+
+def test_the_load_shows_who_uses_which_gpu_and_its_past_at_once(
+    page: Page, server: AiKoreServer, gpus: StandInGpus
+) -> None:
+    server.blueprint("web", HTTP_APP)
+    server.create("Painter", "web", gpu_ids=["0"])
+    server.start_and_wait("painter")
+    gpus.processes(0, (server.get("painter")["pid"], 6 * GIB, 70))
+    gpus.set(0, memory_used=7 * GIB)
+    series = f"instance.{server.get('painter')['id']}.gpu.0.memory"
+    wait_until(
+        lambda: sum(
+            value is not None
+            for value in server.http.get("/api/system/history", params={"series": series}).json()["series"][series]
+        )
+    )
+    dashboard = Dashboard(page, server)
+    summary = page.get_by_test_id("load-summary")
+    expect(summary).to_contain_text(re.compile(r"CPU\s*\d+ %.*GPU 0\s*10 %.*VRAM 0\s*7\.5 GB.*GPU 1"))
+    expect(dashboard.row("Painter").locator('[data-figure="gpu"]')).to_have_text("6.4 GB")
+    expect(dashboard.row("Painter").locator('[data-figure="memory"]')).to_have_text(re.compile(r"[\d.]+ MB"))
+
+    page.get_by_test_id("fold").click()
+    card = page.locator('[data-gpu="0"]')
+    expect(card).to_contain_text("GPU 0 · Stand-In 0")
+    expect(card).to_contain_text("40 °C · 50 W of 350 W · fan 30 % · 1500 MHz")
+    expect(card).to_contain_text("Painter 6.4 GB · other 1.1 GB")
+    expect(page.locator(".chart canvas")).to_have_count(10)
+
+    now = readouts(page)
+    plot = page.locator(".chart .u-over").first
+    box = plot.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 2, box["y"] + 20)
+    wait_until(lambda: sum(a != b for a, b in zip(now, readouts(page), strict=True)) >= 3, what="all charts follow")
+    page.get_by_test_id("range").select_option("7d")
+    expect(page.locator(".chart canvas")).to_have_count(10)
+
+    gpus.set(1, **dict.fromkeys(("memory_used", "utilization", "temperature"), f"!{LOST}"), uuid=None)
+    expect(page.locator('[data-gpu="1"]')).to_contain_text("does not answer")
+    expect(card).not_to_contain_text("does not answer")
+    page.reload()
+    expect(page.get_by_test_id("range")).to_have_value("7d")
+
+
+def test_without_gpus_the_load_says_so_and_a_hidden_page_watches_nothing(dashboard: Dashboard) -> None:
+    page = dashboard.page
+    page.get_by_test_id("fold").click()
+    expect(page.get_by_test_id("gpu-note")).to_have_text("No GPU here: programs run on the processor.")
+    expect(page.locator(".chart canvas")).to_have_count(4)

@@ -1,0 +1,62 @@
+"""The dashboard's files under addresses that change with their content."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aikore.config import static_dir
+from aikore.proxy import assets
+
+
+@pytest.fixture
+def static(tmp_path: Path) -> Path:
+    for name, text in {
+        "index.html": '<head><link href="static/css/a.css"><script src="static/js/begin.js"></script></head>static/x',
+        "js/begin.js": 'import("./app.js");\n',
+        "js/app.js": '/** import "./not.js" */\nimport { a } from "./a.js";\nimport "./deep/b.js";\n',
+        "js/a.js": 'export { b } from "./deep/b.js";\nconst later = () => import("./later.js");\n',
+        "js/deep/b.js": 'import {\n  a,\n} from "../a.js";\n',
+        "js/later.js": "",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def test_all_modules_the_page_begins_with_are_found_and_later_ones_are_not(static: Path) -> None:
+    assert assets.modules(static) == ["js/app.js", "js/a.js", "js/deep/b.js"]
+
+
+def test_addresses_of_the_page_carry_the_version_and_its_text_does_not(static: Path) -> None:
+    page = assets.page(static, "0123")
+    assert 'href="static/v-0123/css/a.css"' in page
+    assert 'src="static/v-0123/js/begin.js"' in page
+    assert '<link rel="modulepreload" href="static/v-0123/js/deep/b.js">' in page
+    assert page.endswith("static/x")
+
+
+def test_the_version_changes_with_content_and_names_and_with_nothing_else(static: Path, tmp_path: Path) -> None:
+    before = assets.digest(static)
+    (static / "js/a.js").touch()
+    assert assets.digest(static) == before
+    (static / "js/later.js").write_text("1")
+    changed = assets.digest(static)
+    (static / "js/later.js").rename(static / "js/other.js")
+    assert len({before, changed, assets.digest(static)}) == 3
+
+
+def test_the_real_page_names_no_module_that_is_not_there() -> None:
+    found = assets.modules(static_dir())
+    assert "js/store.js" in found
+    assert not [name for name in found if not (static_dir() / name).is_file()]
+    assert not [name for name in found if name.startswith("vendor")]
+
+
+def test_a_copy_elsewhere_has_the_same_version(static: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    copy = tmp_path_factory.mktemp("copy") / "static"
+    shutil.copytree(static, copy)
+    assert assets.digest(copy) == assets.digest(static)
