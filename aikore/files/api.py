@@ -299,22 +299,26 @@ def _add_changes(routes: APIRouter, desk: Desk) -> None:
         await desk.run(writing.move, target, file_parts(wanted.path), to)
         return EntryView.model_validate(await desk.run(listing.describe, target, to))
 
-    @routes.delete(BASE, status_code=204, dependencies=access.ADMIN)
+    @routes.delete(
+        BASE,
+        response_model=DeletedView,
+        responses={204: {"description": "Removed for good."}},
+        dependencies=access.ADMIN,
+    )
     async def delete_file(
         request: Request,
         id: Key,  # noqa: A002
         path: PathQuery,
         place: PlaceQuery = PlaceName.INSTANCE,
         permanent: Annotated[bool, Query(description="Remove it for good instead of moving it to the trash.")] = False,
-    ) -> Response:
+    ) -> DeletedView | Response:
         """Move a file or folder to the trash of its instance."""
         request.scope[DETAIL_KEY] = path
         target, parts = desk.place(id, place), file_parts(path)
         if permanent:
             await desk.run(writing.remove, target, parts)
-        else:
-            await desk.run(trash.throw_away, desk.home(id), target, parts)
-        return Response(status_code=204)
+            return Response(status_code=204)
+        return DeletedView.model_validate(await desk.run(trash.throw_away, desk.home(id), target, parts))
 
 
 def _add_trash(routes: APIRouter, desk: Desk) -> None:

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from aikore.files.tree import PlaceName
 from aikore.files.writing import TEXT_MAX
 
-PATH_MAX = 4096
+PATH_MAX = 2048
+"""Characters of a path: encoded in an address they must pass NGINX, which takes 32 KiB."""
 
 
 class EntryView(BaseModel):

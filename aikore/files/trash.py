@@ -38,8 +38,8 @@ class Deleted:
     deleted_at: datetime
 
 
-def throw_away(home: Place, place: Place, parts: Parts) -> str:
-    """Move something to the trash and return the entry's id. ``home`` is the instance's own folder."""
+def throw_away(home: Place, place: Place, parts: Parts) -> Deleted:
+    """Move something to the trash and return its entry there. ``home`` is the instance's own folder."""
     place.require_changeable(parts)
     with place.parent_of(parts) as (source, name), _bin(home, make=True) as trash, refusals("/".join(parts)):
         status = os.lstat(name, dir_fd=source)
@@ -56,7 +56,7 @@ def throw_away(home: Place, place: Place, parts: Parts) -> str:
         except BaseException:
             shutil.rmtree(entry, dir_fd=trash)
             raise
-    return entry
+        return _require(trash, entry)
 
 
 def list_trash(home: Place) -> list[Deleted]:

@@ -90,6 +90,11 @@ def _add_instances(routes: APIRouter, manager: Manager) -> None:
         """Show one instance."""
         return _json(request, manager.view(manager.actor(id)))
 
+    @routes.get("/api/instances/{id}/runs", response_model=list[Run], dependencies=access.VIEWER)
+    async def list_runs(request: Request, id: Key) -> Response:  # noqa: A002
+        """List the last 200 runs, newest first."""
+        return _json(request, await manager.runs.of(manager.actor(id).row.id))
+
     @routes.patch(
         "/api/instances/{id}", response_model=Instance, responses=problem_responses(409), dependencies=access.ADMIN
     )
@@ -156,11 +161,6 @@ def _add_wishes(routes: APIRouter, manager: Manager) -> None:
 
     async def after(request: Request, actor: Actor) -> Response:
         return _json(request, manager.view(actor))
-
-    @routes.get("/api/instances/{id}/runs", response_model=list[Run], dependencies=access.VIEWER)
-    async def list_runs(request: Request, id: Key) -> Response:  # noqa: A002
-        """List the last 200 runs, newest first."""
-        return _json(request, await manager.runs.of(manager.actor(id).row.id))
 
     @routes.post("/api/instances/{id}/rebuild", response_model=Instance, dependencies=access.OPERATOR)
     async def rebuild_instance(request: Request, id: Key) -> Response:  # noqa: A002

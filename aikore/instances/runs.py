@@ -5,6 +5,7 @@ A run that has ended is never changed, so a manager that learns of an ending aga
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from aikore.database.engine import Database
 from aikore.database.times import parse, stamp
+from aikore.errors import StorageError
 from aikore.instances.lifecycle import Exited, SpawnFailed, State, Status, reason
 from aikore.instances.rows import RunRow
 
@@ -83,8 +85,9 @@ class RunBook:
             raise
 
     async def of(self, instance: int) -> list[dict[str, Any]]:
-        """Return an instance's runs, newest first."""
-        await self.write()
+        """Return an instance's runs, newest first; on a full disk, what could be written of them."""
+        with suppress(StorageError):
+            await self.write()
         query = select(RunRow).where(RunRow.instance_id == instance).order_by(RunRow.number.desc())
         rows = await self._database.run(lambda s: list(s.scalars(query)))
         return [_view(row) for row in rows]
