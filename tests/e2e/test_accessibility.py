@@ -49,6 +49,10 @@ def test_axe_finds_nothing_in_either_theme(browser: Browser, aikore: AiKoreServe
     page.get_by_test_id("move-0").click()
     page.get_by_test_id("fold").click()
     found["tools"] = violations(page)
+    for kind, drawn in (("terminal", ".xterm-screen"), ("script", ".cm-content"), ("files", "tr[data-file]")):
+        dashboard.menu("Files", kind)
+        page.locator(drawn).first.wait_for()
+        found[kind] = violations(page)
 
     page.keyboard.press("Control+k")
     page.get_by_test_id("palette-field").fill("log")

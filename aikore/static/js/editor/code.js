@@ -28,7 +28,7 @@ export function makeCode(parts, place, { label, hook, file, changed, save }) {
         ...parts.searchKeymap, ...parts.historyKeymap, ...parts.foldKeymap, ...parts.lintKeymap, ...parts.defaultKeymap, parts.indentWithTab,
       ]),
       parts.syntaxHighlighting(colours(parts)), language ? parts.StreamLanguage.define(language) : [],
-      EditorView.contentAttributes.of({ "aria-label": label, "data-testid": hook, spellcheck: "false", autocapitalize: "off" }),
+      EditorView.contentAttributes.of({ "aria-label": label, "data-testid": hook, tabindex: "0", spellcheck: "false", autocapitalize: "off" }),
       EditorView.updateListener.of((update) => { if (update.docChanged && !quiet) changed(); }),
       locking.of(EditorState.readOnly.of(false)), comparing.of([]),
     ],
