@@ -129,8 +129,7 @@ def _add_text(routes: APIRouter, desk: Desk) -> None:
         """Save a text file, if nobody changed it meanwhile; without If-Match make a new one."""
         request.scope[DETAIL_KEY] = path
         expected = if_match.strip().removeprefix("W/").strip('"') if if_match is not None else None
-        parts = new_file_parts(path) if expected is None else file_parts(path)
-        version = await desk.run(writing.write_text, desk.place(id, place), parts, wanted.content, expected)
+        version = await desk.run(writing.write_text, desk.place(id, place), file_parts(path), wanted.content, expected)
         response.headers["ETag"] = f'"{version}"'
         return Saved(version=version)
 
@@ -175,8 +174,7 @@ def _add_transfers(routes: APIRouter, desk: Desk) -> None:
     ) -> StreamingResponse:
         """Download a file, or a folder as a zip archive. Links are left out."""
         source, parts = desk.place(id, place), file_parts(path)
-        entry = await desk.run(listing.describe, source, parts) if parts else None
-        if not parts or (entry is not None and entry.kind == "folder"):
+        if not parts or (await desk.run(listing.describe, source, parts)).kind == "folder":
             return await _zip(desk, source, parts)
         return await _file(desk, source, parts, request.headers)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
+from aikore.errors import NotFoundError
 from aikore.files.tree import Parts, Place, look, refusals
 from aikore.instances.files import FILES_TRASH
 
@@ -49,10 +50,13 @@ def list_folder(place: Place, parts: Parts, offset: int, limit: int) -> Page:
         return Page(shown, len(found), more)
 
 
-def describe(place: Place, parts: Parts) -> Entry | None:
-    """Return the entry of one thing; None when there is none."""
+def describe(place: Place, parts: Parts) -> Entry:
+    """Return the entry of one thing. Raises NotFoundError."""
     with place.parent_of(parts) as (fd, name):
-        return _entry(fd, name)
+        entry = _entry(fd, name)
+    if entry is None:
+        raise NotFoundError(f"There is no {'/'.join(parts)[:200]!r}.")
+    return entry
 
 
 def _entry(folder: int, name: str) -> Entry | None:

@@ -20,6 +20,7 @@ from uuid import uuid4
 from aikore.errors import ConflictError, InvalidError, InvalidPathError, StaleError
 from aikore.files.tree import Parts, Place, look, opened, refusals, rename_new
 from aikore.instances.files import require_space
+from aikore.naming import new_file_parts
 
 TEXT_MAX = 2 * 2**20
 """Bytes of a file that is read or written as text."""
@@ -135,6 +136,8 @@ def write_text(place: Place, parts: Parts, content: str, expected: str | None) -
         new.write(data)
         with _changing:
             mode = _check_version(folder, name, expected)
+            if mode is None:
+                new_file_parts(name)
             new.take_place(name, mode or 0o644, replace=mode is not None)
     return version_of(data)
 

@@ -157,7 +157,11 @@ def test_a_path_that_is_none_is_refused_everywhere(files: Files, path: str) -> N
 @pytest.mark.parametrize("name", ["a\nb", "\u202egpj.exe", " x", "x ", "\x1b[31m"])
 def test_a_new_name_must_be_showable(files: Files, name: str) -> None:
     assert code(files.ask("POST", "/folder", json={"path": name})) == (422, "invalid_path")
+    for tag in ({}, {"If-Match": "*"}):
+        saved = files.ask("PUT", "/text", path=name, json={"content": ""}, headers=tag)
+        assert code(saved) == (422, "invalid_path")
     (files.folder / name).touch()
+    assert files.ask("PUT", "/text", path=name, json={"content": "x"}, headers={"If-Match": "*"}).status_code == 200
     assert files.ask("POST", "/move", json={"path": name, "to": "good"}).json()["name"] == "good"
 
 
