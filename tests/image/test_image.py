@@ -56,6 +56,7 @@ def test_a_stranger_becomes_the_owner_and_runs_something_in_the_browser(page: Pa
     page.goto(f"{house.url}/.aikore/login#setup={setup_secret(house)}")
     LoginPage(page).enter(PASSWORD, "anna")
     expect(page.get_by_test_id("person")).to_have_text("anna")
+    assert page.request.get(f"{house.url}/static/vendor/terminal.js").ok, "the wheel carries the bundles"
     dashboard = Dashboard(page, house)
     dashboard.create("Pages", "Static")
     dashboard.wait_status("Pages", "started")
