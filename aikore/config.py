@@ -304,6 +304,9 @@ class Settings(BaseSettings):
     def manager_socket(self) -> Path:
         return self.run_dir / "manager.sock"
 
+    def vnc_socket(self, display: int) -> Path:
+        return self.run_dir / f"vnc-{display}.sock"
+
 
 def private_folder(path: Path) -> None:
     """Make a folder that only this user can enter. Raises StartupError when it is somebody else's or a link."""

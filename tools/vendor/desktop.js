@@ -1,0 +1,2 @@
+// What the desktop tool takes from npm.
+export { default as RFB } from "@novnc/novnc";
