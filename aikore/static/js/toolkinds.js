@@ -1,5 +1,6 @@
 /** The kinds of tools there are, in the order of menus. A new one is a line here. */
 
+import { desktop } from "./desktop.js";
 import { log } from "./log.js";
 import { script } from "./script.js";
 import { terminal } from "./terminal.js";
@@ -8,4 +9,4 @@ import { view } from "./view.js";
 /** @import {ToolKind} from "./types.js" */
 
 /** @type {ToolKind[]} */
-export const TOOL_KINDS = [view, log, terminal, script];
+export const TOOL_KINDS = [view, desktop, log, terminal, script];
