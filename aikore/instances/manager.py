@@ -253,7 +253,7 @@ class Manager:
             raise InvalidBlueprintError(f"The blueprint {blueprint.id} cannot be used: {blueprint.error}")
         await self._check_gpus(wanted.gpu_ids)
         if wanted.persistent_mode:
-            desktop.require(browser=blueprint.header.ready.kind == "http")
+            desktop.require(self._desktop_browser(blueprint.header))
         script = blueprint.content.encode()
         async with self._structure:
             row = self._new_row(name, hostname, blueprint.id)
@@ -371,7 +371,7 @@ class Manager:
         if "gpu_ids" in changes:
             await self._check_gpus(changes["gpu_ids"])
         if changes.get("persistent_mode") and not actor.row.persistent_mode:
-            desktop.require(browser=self._headers[actor.row.id].ready.kind == "http")
+            desktop.require(self._desktop_browser(self._headers[actor.row.id]))
 
     async def arrange(self, ids: list[int]) -> None:
         """List the instances in this order; those left out follow in the order they have."""
@@ -669,11 +669,16 @@ class Manager:
             raise ConflictError("This program opens a window, so it needs a desktop. Edit the instance and tick it.")
         if not row.persistent_mode:
             return script, ()
-        desktop.require(browser=kind == "http")
+        browser = self._desktop_browser(header)
+        desktop.require(browser)
         place = self.desktop_of(row)
         desktop.clear(place)
-        page = desktop.Page(row.port, self._prefix(row, header) + "/") if kind == "http" else None
+        page = None if browser is None else desktop.Page(row.port, self._prefix(row, header) + "/", browser)
         return desktop.command(script, place, page, window=kind == "window"), desktop.leftovers(place)
+
+    def _desktop_browser(self, header: Header) -> str | None:
+        """Return which browser a desktop needs, empty for any; None where the program has no page."""
+        return self.settings.desktop_browser if header.ready.kind == "http" else None
 
     def vnc_socket(self, key: str) -> Path:
         """Return the socket of an instance's desktop by id or slug. Raises NotFoundError where it has none."""

@@ -41,21 +41,27 @@ class Page:
 
     port: int
     path: str
+    browser: str
+    """The wanted browser; empty: the first one found."""
 
 
-def require(browser: bool) -> None:
-    """Raise DesktopMissingError when this machine lacks a program that desktops need."""
+def require(browser: str | None) -> None:
+    """Raise DesktopMissingError when this machine lacks a program that desktops need.
+
+    ``browser``: the wanted one, empty for any; None where no browser is needed.
+    """
     packages = [package for program, package in PACKAGES.items() if not shutil.which(program)]
-    if browser and find_browser() is None:
-        packages.append("chromium")
+    if browser is not None and find_browser(browser) is None:
+        packages.append(browser or "chromium")
     if packages:
         raise DesktopMissingError(
             f"This machine cannot show desktops yet. Install what is missing: apt install {' '.join(packages)}."
         )
 
 
-def find_browser() -> str | None:
-    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+def find_browser(wanted: str) -> str | None:
+    names = (wanted,) if wanted else BROWSERS
+    return next((found for name in names if (found := shutil.which(name))), None)
 
 
 def choose_display(home: Path, taken: Iterable[int]) -> int:
@@ -139,7 +145,7 @@ def _server(place: Place, folder: Path) -> list[str]:
 
 
 def _browser(folder: Path, page: Page) -> list[str]:
-    program = find_browser()
+    program = find_browser(page.browser)
     if program is None:
         return []
     profile = str(folder / "profile")

@@ -106,6 +106,7 @@ class XClient:
         body = self._take(length * 4)
         if accepted != 1:
             raise OSError("the display refused us")
+        self._base = struct.unpack_from("<I", body, 4)[0]
         vendor, formats = struct.unpack_from("<H", body, 16)[0], body[21]
         self._root = struct.unpack_from("<I", body, 32 + vendor + -vendor % 4 + 8 * formats)[0]
         self._list = self._atom(b"_NET_CLIENT_LIST")

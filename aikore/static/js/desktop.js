@@ -15,7 +15,7 @@ export const desktop = { kind: "desktop", label: "Desktop", key: "w", role: "ope
 function open(panel, instance) {
   void attempt(loadStyleOf("desktop"));
   const link = el("a", { href: instance.urls.desktop ?? "", target: "_blank", rel: "noopener", text: "New tab" });
-  const screen = new Screen(panel, instance.id, [link]);
+  const screen = new Screen(panel, instance.id, { last: [link] });
   return {
     close: () => screen.close(),
     show: () => { if (access.may("operator")) screen.link.open(); },

@@ -12,7 +12,7 @@ async function begin() {
   beginTheme();
   await access.look();
   const title = el("h1", { text: slug });
-  const screen = new Screen(byId("desktop"), slug, [title]);
+  const screen = new Screen(byId("desktop"), slug, { first: [title] });
   screen.link.open();
   const { data } = await call("GET", `/api/instances/${slug}`);
   title.textContent = data.name;

@@ -18,8 +18,8 @@ export class Screen {
   /** what the remote clipboard holds as far as we know */
   #shared = "";
 
-  /** @param {HTMLElement} panel @param {number | string} id of the instance, or its slug @param {Node[]} more for the bar */
-  constructor(panel, id, more = []) {
+  /** @param {HTMLElement} panel @param {number | string} id of the instance, or its slug @param {{first?: Node[], last?: Node[]}} more for the bar */
+  constructor(panel, id, { first = [], last = [] }) {
     this.quality = el("select", { "aria-label": "Quality", title: "Quality", "data-testid": "desktop-quality" },
       ...Object.entries(QUALITIES).map(([value, [text]]) => el("option", { value, text })));
     this.quality.value = recall("desktop-quality", "balanced");
@@ -36,10 +36,10 @@ export class Screen {
     this.target = el("div", { class: "target", "data-testid": "desktop-screen" });
     this.body = el("div", { class: "desktop", "data-own-keys": true }, this.notice, this.drawer, this.target, this.typing);
     panel.classList.add("desktop-tool");
-    panel.append(el("div", { class: "tools-bar" }, this.quality, el("label", {}, this.looking, "Look only"), opener,
+    panel.append(el("div", { class: "tools-bar" }, ...first, this.quality, el("label", {}, this.looking, "Look only"), opener,
       el("button", { class: "touch", text: "Keyboard", onclick: () => this.typing.focus() }),
       el("button", { text: "Full screen", "data-testid": "desktop-full", onclick: () => void this.body.requestFullscreen().catch(() => {}) }),
-      el("span", { class: "space" }), ...more), this.body);
+      el("span", { class: "space" }), ...last), this.body);
     this.quality.addEventListener("change", () => { remember("desktop-quality", this.quality.value); this.#apply(); });
     this.looking.addEventListener("change", () => this.#apply());
     this.clip.addEventListener("input", () => this.#give(this.clip.value));
