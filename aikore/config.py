@@ -132,6 +132,9 @@ class Settings(BaseSettings):
         2**20, ge=65536, le=2**28, description="Bytes of output a terminal keeps for viewers who come back."
     )
     terminals: int = Field(64, ge=1, le=10_000, description="Terminals that may be open at the same time.")
+    desktop_browser: str = Field(
+        "", description="Browser that desktops show apps in: `chromium` or `firefox-esr`; empty: the first one found."
+    )
     sample_interval: float = Field(
         1.0, ge=0.1, le=86400, description="Seconds between two looks at machine, GPUs and instances that people watch."
     )
@@ -303,6 +306,9 @@ class Settings(BaseSettings):
     @property
     def manager_socket(self) -> Path:
         return self.run_dir / "manager.sock"
+
+    def vnc_socket(self, display: int) -> Path:
+        return self.run_dir / f"vnc-{display}.sock"
 
 
 def private_folder(path: Path) -> None:

@@ -82,6 +82,12 @@ class NotStoppedError(ConflictError):
     code = "not_stopped"
 
 
+class DesktopMissingError(ConflictError):
+    """This machine lacks a program that desktops need."""
+
+    code = "desktop_missing"
+
+
 class ReadOnlyError(ConflictError):
     code = "read_only"
 

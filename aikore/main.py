@@ -29,6 +29,7 @@ from aikore.blueprints.library import Library
 from aikore.config import NginxMode, Settings, private_folder, shipped_dir
 from aikore.database.engine import Database, make_engine
 from aikore.database.migrate import migrate
+from aikore.desktop import api as desktop_api
 from aikore.errors import AiKoreError, StartupError
 from aikore.events import Bus
 from aikore.files import api as files_api
@@ -179,6 +180,7 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
     app.include_router(logs_api.router(manager.logs_folder))
     app.include_router(files_api.router(settings, manager.identify))
     app.include_router(terminal_api.router(house.terminals, house.shell_of, Shell(settings.home)))
+    app.include_router(desktop_api.router(manager.vnc_socket))
     app.include_router(system.router(settings, house.proxy, house.sampler.gpus, house.restart_wish.set))
     app.include_router(stats_api.router(house.sampler, house.prometheus))
     app.include_router(live.router(house.bus, house.snapshot, views.for_role, manager.instance_id))

@@ -143,6 +143,11 @@ def path_url(slug: str, root_path: str = "") -> str:
     return f"{root_path}/app/{slug}/"
 
 
+def desktop_url(slug: str, root_path: str = "") -> str:
+    """Return the path of the page that shows an instance's desktop."""
+    return f"{root_path}/desktop/{slug}/"
+
+
 ANY_HOST = "aikore-host.invalid"
 """Stands for the host name a client uses; ``.invalid`` can be nobody's (RFC 6761)."""
 

@@ -17,7 +17,7 @@ FLOORS: dict[int, set[str]] = {
     2: {"auth", "client", "launch", "monitor", "naming", "proxy"},
     3: {"apidocs", "blueprints", "live"},
     4: {"instances"},
-    5: {"files", "logs", "stats", "studio", "system", "terminal"},
+    5: {"desktop", "files", "logs", "stats", "studio", "system", "terminal"},
     6: {"main"},
     7: {"cli", "__main__"},
 }

@@ -37,9 +37,13 @@ ADOPTION_LOOK = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """When the program counts as ready. ``target`` is None for programs without a port. Times in seconds."""
+    """When the program counts as ready. ``target`` is None for programs without a port. Times in seconds.
+
+    ``window`` is the file that tells of a first window, for programs that are ready when they show one.
+    """
 
     target: Target | None
+    window: Path | None
     timeout: float
     health_interval: float
     health_timeout: float
@@ -287,7 +291,9 @@ class Actor:
 
     async def _keep_looking(self, run: int, handle: Handle) -> None:
         readiness = self._workshop.readiness(self.row)
-        if readiness.target is None:
+        if readiness.window is not None:
+            await self._until_window(run, readiness, readiness.window)
+        elif readiness.target is None:
             self.tell(lifecycle.Ready(run))
         elif await self._until_ready(run, handle, readiness, readiness.target):
             await self._while_up(run, readiness, readiness.target)
@@ -310,6 +316,15 @@ class Actor:
                 overdue_at = float("inf")
                 self.tell(lifecycle.Overdue(run, f"no answer on port {target.port} within {readiness.timeout:g} s"))
             await asyncio.sleep(LISTEN_INTERVAL if answer is Answer.NOBODY else UNWELL_INTERVAL)
+
+    async def _until_window(self, run: int, readiness: Readiness, window: Path) -> None:
+        overdue_at = time.monotonic() + readiness.timeout
+        while not window.exists():
+            if time.monotonic() > overdue_at:
+                overdue_at = float("inf")
+                self.tell(lifecycle.Overdue(run, f"no window within {readiness.timeout:g} s"))
+            await asyncio.sleep(UNWELL_INTERVAL)
+        self.tell(lifecycle.Ready(run))
 
     async def _while_up(self, run: int, readiness: Readiness, target: Target) -> None:
         """Look whether a started app goes on answering."""
@@ -349,7 +364,11 @@ class Actor:
 
     async def _first_look(self, run: int) -> None:
         readiness = self._workshop.readiness(self.row)
-        if readiness.target is None or await look(readiness.target, ADOPTION_LOOK) is Answer.WELL:
+        if readiness.window is not None:
+            well = readiness.window.exists()
+        else:
+            well = readiness.target is None or await look(readiness.target, ADOPTION_LOOK) is Answer.WELL
+        if well:
             await self.feed(lifecycle.Ready(run))
         elif self.row.status in (Status.STARTED, Status.STALLED):
             await self.feed(lifecycle.Overdue(run, "does not answer"))

@@ -41,6 +41,7 @@ from aikore.instances.probe import Target
 from aikore.instances.rows import HouseRow, InstanceRow
 from aikore.instances.runs import Note, RunBook, forget_runs
 from aikore.instances.schemas import InstanceChange, InstanceCreate
+from aikore.launch import desktop
 from aikore.launch.environment import AMD, Place, launch_environment
 from aikore.launch.keeper import machine_session
 from aikore.launch.protocol import Launcher, RunSpec
@@ -102,12 +103,22 @@ class Manager:
         """Read the rows and find out how every instance is. Nothing may be answered before this returns."""
         rows = await self._database.run(lambda s: list(s.scalars(select(InstanceRow).order_by(InstanceRow.id))))
         rows = await self._finish_interrupted(rows)
+        await self._give_displays(rows)
         self._headers = await asyncio.to_thread(lambda: {row.id: self._read_header(row) for row in rows})
         self._actors = {row.id: Actor(row, self) for row in rows}
         await asyncio.gather(*(actor.adopt() for actor in self._actors.values()))
         for actor in self._actors.values():
             actor.begin()
         self._trash = await asyncio.to_thread(self._read_trash)
+
+    async def _give_displays(self, rows: list[InstanceRow]) -> None:
+        """Give a display number to instances of an AiKore that had no desktops."""
+        for row in rows:
+            if row.vnc_display is None:
+                await self._write_row(row, {"vnc_display": self._free_display(rows)})
+
+    def _free_display(self, rows: list[InstanceRow]) -> int:
+        return desktop.choose_display(self.settings.home, (row.vnc_display for row in rows if row.vnc_display))
 
     async def _finish_interrupted(self, rows: list[InstanceRow]) -> list[InstanceRow]:
         """Complete deletions, and undo restorations, that a killed manager left between its row and its folder."""
@@ -241,6 +252,8 @@ class Manager:
         if blueprint.error:
             raise InvalidBlueprintError(f"The blueprint {blueprint.id} cannot be used: {blueprint.error}")
         await self._check_gpus(wanted.gpu_ids)
+        if wanted.persistent_mode:
+            desktop.require(self._desktop_browser(blueprint.header))
         script = blueprint.content.encode()
         async with self._structure:
             row = self._new_row(name, hostname, blueprint.id)
@@ -294,6 +307,7 @@ class Manager:
             app_port=ports.choose_app_port(
                 self.settings.app_port_pool, (row.app_port for row in rows if row.app_port), self.settings.host
             ),
+            vnc_display=self._free_display(rows),
             created_at=utcnow(),
             updated_at=utcnow(),
         )
@@ -356,6 +370,8 @@ class Manager:
             changes["group"] = naming.clean_group(changes["group"])
         if "gpu_ids" in changes:
             await self._check_gpus(changes["gpu_ids"])
+        if changes.get("persistent_mode") and not actor.row.persistent_mode:
+            desktop.require(self._desktop_browser(self._headers[actor.row.id]))
 
     async def arrange(self, ids: list[int]) -> None:
         """List the instances in this order; those left out follow in the order they have."""
@@ -619,27 +635,61 @@ class Manager:
         header = self._headers[row.id]
         target = None
         if header.ready.kind == "http":
-            prefix = (
-                naming.path_url(row.slug, self.settings.root_path).rstrip("/") if header.base_path == "keep" else ""
-            )
-            target = Target(row.port, prefix + header.ready.path)
+            target = Target(row.port, self._prefix(row, header) + header.ready.path)
+        window = desktop.window_mark(self.folder(row)) if header.ready.kind == "window" else None
         timeout = header.ready.timeout or self.settings.ready_timeout
-        return Readiness(target, timeout, self.settings.health_interval, self.settings.health_timeout)
+        return Readiness(target, window, timeout, self.settings.health_interval, self.settings.health_timeout)
+
+    def _prefix(self, row: InstanceRow, header: Header) -> str:
+        """Return what stands before an app's own paths, without a slash at the end."""
+        return naming.path_url(row.slug, self.settings.root_path).rstrip("/") if header.base_path == "keep" else ""
 
     def prepare(self, row: InstanceRow, run: int) -> RunSpec:
         """Build the orders of a run from the instance as it now is. Blocks."""
         self._headers[row.id] = header = self._read_header(row)
+        command, leftovers = self._command(row, header)
         return RunSpec(
             slug=row.slug,
             run=run,
             folder=self.files.folder(row.slug),
-            command=("bash", "launch.sh"),
+            command=command,
+            leftovers=leftovers,
             environment=self.environment(row),
             stop_signal=header.stop_signal,
             stop_grace=self.settings.stop_grace,
             rotate_bytes=self.settings.log_rotate_bytes,
             keep=self.settings.log_keep,
         )
+
+    def _command(self, row: InstanceRow, header: Header) -> tuple[tuple[str, ...], tuple[Path, ...]]:
+        """Return what a run executes, on its desktop where it has one, and the files that end with it."""
+        script = ("bash", "launch.sh")
+        kind = header.ready.kind
+        if kind == "window" and not row.persistent_mode:
+            raise ConflictError("This program opens a window, so it needs a desktop. Edit the instance and tick it.")
+        if not row.persistent_mode:
+            return script, ()
+        browser = self._desktop_browser(header)
+        desktop.require(browser)
+        place = self.desktop_of(row)
+        desktop.clear(place)
+        page = None if browser is None else desktop.Page(row.port, self._prefix(row, header) + "/", browser)
+        return desktop.command(script, place, page, window=kind == "window"), desktop.leftovers(place)
+
+    def _desktop_browser(self, header: Header) -> str | None:
+        """Return which browser a desktop needs, empty for any; None where the program has no page."""
+        return self.settings.desktop_browser if header.ready.kind == "http" else None
+
+    def vnc_socket(self, key: str) -> Path:
+        """Return the socket of an instance's desktop by id or slug. Raises NotFoundError where it has none."""
+        row = self.actor(key).row
+        if not row.persistent_mode:
+            raise NotFoundError(f"{row.name} has no desktop. Edit it and tick the desktop.")
+        return self.desktop_of(row).vnc_socket
+
+    def desktop_of(self, row: InstanceRow) -> desktop.Place:
+        assert row.vnc_display is not None, "every row gets one when it is made or loaded"
+        return desktop.Place(row.vnc_display, self.settings.vnc_socket(row.vnc_display), self.folder(row))
 
     def environment(self, row: InstanceRow) -> dict[str, str]:
         """Return the whole environment of an instance's programs."""

@@ -32,7 +32,7 @@ def instance_view(actor: Actor, header: Header, settings: Settings) -> dict[str,
         "pid": actor.pid,
         "port": row.port,
         "vnc_port": row.vnc_port,
-        "vnc_display": row.vnc_display,
+        "vnc_display": row.vnc_display if row.persistent_mode else None,
         "url": naming.path_url(row.slug, settings.root_path),
         "urls": _urls(row, settings),
         "actions": _actions(actor, header.provides),
@@ -100,7 +100,7 @@ def _urls(row: InstanceRow, settings: Settings) -> dict[str, str | None]:
         "path": naming.path_url(row.slug, settings.root_path),
         "host": naming.host_url(row.slug, row.hostname, settings.app_domain, settings.port, scheme),
         "port": naming.port_url(row.app_port, scheme),
-        "desktop": None,
+        "desktop": naming.desktop_url(row.slug, settings.root_path) if row.persistent_mode else None,
     }
 
 

@@ -395,6 +395,11 @@ class Keeper:
                     break
                 self.log.write(data)
         self.log.finish()
+        for path in self.orders.get("leftovers", ()):  # type: ignore[attr-defined]
+            try:
+                os.unlink(path)
+            except OSError:
+                pass
         status = self.script_status or 0
         self.record.update(
             state="exited",

@@ -173,6 +173,7 @@ class LocalLauncher:
             "keep": spec.keep,
             "stop_signal": spec.stop_signal,
             "stop_grace": spec.stop_grace,
+            "leftovers": [str(path) for path in spec.leftovers],
         }
         with open(fd, "wb", closefd=False) as memory:
             memory.write(json.dumps(orders).encode())

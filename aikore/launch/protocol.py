@@ -24,6 +24,8 @@ class RunSpec:
     stop_grace: float = 10.0
     rotate_bytes: int = 64 * 2**20
     keep: int = 16
+    leftovers: tuple[Path, ...] = ()
+    """Files outside its folder that the keeper removes when nothing of the run is left."""
 
 
 @dataclass(frozen=True, slots=True)

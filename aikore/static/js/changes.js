@@ -6,7 +6,7 @@
 const FIELDS = {
   name: ["name", false], base_blueprint: ["blueprint", true], gpu_ids: ["GPUs", true], environment: ["environment variables", true],
   launch_args: ["launch arguments", true], hostname: ["host name", false], open_networks: ["networks without login", false],
-  autostart: ["start with AiKore", false], restart_policy: ["start again after a failure", false], group: ["group", false],
+  persistent_mode: ["desktop", true], autostart: ["start with AiKore", false], restart_policy: ["start again after a failure", false], group: ["group", false],
 };
 
 /** @param {unknown} a @param {unknown} b */

@@ -40,6 +40,7 @@ function makeFields(instance) {
   const groups = el("datalist", { id: "groups" }, ...[...new Set([...store.instances.values()].map((one) => one.group))].filter(Boolean).map((value) => el("option", { value })));
   const auto = el("input", { type: "checkbox", checked: instance?.autostart ?? false });
   const again = el("input", { type: "checkbox", checked: instance?.restart_policy === "on-failure" });
+  const persistent = el("input", { type: "checkbox", checked: instance?.persistent_mode ?? false, "data-testid": "persistent" });
   const named = field("Name", name);
   const arguments_ = field("Launch arguments", args);
   const host = field("Host name", hostname, "Besides its path, the instance then answers under this name.");
@@ -48,10 +49,12 @@ function makeFields(instance) {
   const listed = () => networks.value.split(/[\s,;]+/).filter(Boolean);
   const more = el("details", { open: Boolean(instance) }, el("summary", { text: "More settings" }), gpus.node, env.node, arguments_.node, host.node, open.node,
     under.node, groups,
-    el("div", { class: "checks" }, el("label", {}, auto, "Start with AiKore"), el("label", {}, again, "Start again after a failure")));
+    el("div", { class: "checks" }, el("label", {}, auto, "Start with AiKore"), el("label", {}, again, "Start again after a failure"),
+      el("label", { title: "It runs on a screen of its own, with a browser on it, that you can come back to" }, persistent, "Desktop (goes on without viewers)")));
   const read = () => ({
     name: name.value, base_blueprint: picker.value(), gpu_ids: gpus.read(), environment: Object.fromEntries(env.read()), launch_args: args.value,
     hostname: hostname.value, open_networks: listed(), autostart: auto.checked, restart_policy: again.checked ? "on-failure" : "never", group: group.value,
+    persistent_mode: persistent.checked,
   });
   const others = () => [...store.instances.values()].filter((one) => one.id !== instance?.id).map((one) => one.name);
   /** @returns {[HTMLElement, (words: string) => void, string][]} what is wrong where */

@@ -1,6 +1,5 @@
 /** Dark or light: as the system says, until a person chooses the other one. The login page reads the same choice. */
 
-import { byId } from "./dom.js";
 import { icon } from "./icons.js";
 
 const KEY = "theme";
@@ -10,7 +9,7 @@ const ofSystem = () => (system.matches ? "light" : "dark");
 function show() {
   const theme = localStorage.getItem(KEY) ?? ofSystem();
   document.documentElement.dataset.theme = theme;
-  byId("theme").replaceChildren(icon(theme === "light" ? "moon" : "sun"));
+  document.getElementById("theme")?.replaceChildren(icon(theme === "light" ? "moon" : "sun"));
 }
 
 export function switchTheme() {
@@ -21,7 +20,7 @@ export function switchTheme() {
 }
 
 export function beginTheme() {
-  byId("theme").addEventListener("click", switchTheme);
+  document.getElementById("theme")?.addEventListener("click", switchTheme); // a page of one tool has no such button
   system.addEventListener("change", show);
   show();
 }

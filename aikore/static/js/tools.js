@@ -30,11 +30,14 @@ const movers = ["move-0", "move-1"].map(byId);
 /** @param {Open} one @returns {number} where it is shown */
 const columnOf = (one) => (phone.matches ? 0 : one.column);
 
+/** @param {ToolKind} kind @param {Instance} instance */
+const opens = (kind, instance) => access.may(kind.role ?? "viewer") && (kind.offered?.(instance) ?? true);
+
 /** @param {string} kind @param {Instance} instance */
 export function openTool(kind, instance) {
   const key = `${kind}-${instance.id}`;
   const found = TOOL_KINDS.find((one) => one.kind === kind);
-  if (!found || !access.may(found.role ?? "viewer")) return;
+  if (!found || !opens(found, instance)) return;
   if (!open.has(key)) make(key, found, instance, current);
   show(key);
   showPane("tools");
@@ -163,7 +166,7 @@ function restore() {
     const instance = bySlug.get(slug);
     const found = TOOL_KINDS.find((one) => one.kind === kind);
     const key = `${kind}-${instance?.id}`;
-    if (!instance || !found || !access.may(found.role ?? "viewer") || open.has(key)) continue;
+    if (!instance || !found || !opens(found, instance) || open.has(key)) continue;
     make(key, found, instance, column === 1 ? 1 : 0);
     if (inFront) front[column === 1 ? 1 : 0] = key;
   }

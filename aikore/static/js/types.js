@@ -74,6 +74,7 @@
  * @property {string} label what menus and tabs call it
  * @property {string} [key] opens it for the chosen instance
  * @property {Role} [role] who may open it; everybody unless told
+ * @property {(instance: Instance) => boolean} [offered] whether the instance has it; all have it unless told
  * @property {(panel: HTMLElement, instance: Instance) => Tool} open fills the empty panel
  */
 export {};

@@ -11,6 +11,9 @@ export const loadEditor = () => load("editor", false);
 /** @returns {Promise<typeof import("../../../tools/vendor/charts.js")>} */
 export const loadCharts = () => load("charts", true);
 
+/** @returns {Promise<{RFB: new (target: HTMLElement, socket: WebSocket, options: object) => EventTarget}>} */
+export const loadDesktop = () => load("desktop", false);
+
 /** @param {string} name of a file in css/ @returns {Promise<void>} */
 export const loadStyleOf = (name) => once(name, () => loadStyle(new URL(`../css/${name}.css`, import.meta.url).href));
 

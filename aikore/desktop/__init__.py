@@ -1,0 +1,1 @@
+"""What shows an instance's desktop to people: a socket that carries its VNC."""

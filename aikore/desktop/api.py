@@ -1,0 +1,66 @@
+"""The route of desktops: a WebSocket that carries the RFB protocol of the instance's display server, byte for byte."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from fastapi import APIRouter, WebSocket
+
+from aikore.auth import access
+from aikore.errors import AiKoreError
+from aikore.live import end_quietly
+
+CHUNK = 65536
+SEND_TIMEOUT = 60.0
+"""Seconds a viewer may take to accept one frame before it is let go."""
+NOT_FOUND, NOT_UP = 4404, 4409
+"""WebSocket close codes: no such instance or no desktop, nothing shows it now."""
+
+SocketOf = Callable[[str], Path]
+"""Returns the VNC socket of an instance by id or slug; raises NotFoundError."""
+
+
+def router(socket_of: SocketOf) -> APIRouter:
+    """Build the route."""
+    routes = APIRouter(tags=["desktop"])
+
+    @routes.websocket("/api/instances/{id}/desktop", dependencies=access.OPERATOR)
+    async def desktop(socket: WebSocket, id: str) -> None:  # noqa: A002
+        await socket.accept("binary" if "binary" in socket.scope.get("subprotocols", ()) else None)
+        try:
+            reader, writer = await asyncio.open_unix_connection(socket_of(id), limit=CHUNK)
+        except AiKoreError as error:
+            await socket.close(NOT_FOUND, error.message.encode()[:120].decode(errors="ignore"))
+        except OSError:
+            await socket.close(NOT_UP, "the desktop is not up")
+        else:
+            await _carry(socket, reader, writer)
+
+    return routes
+
+
+async def _carry(socket: WebSocket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Carry bytes both ways until one side ends. A slow viewer slows the display server's sending to it alone."""
+    out = asyncio.create_task(_send(socket, reader))
+    back = asyncio.create_task(_receive(socket, writer))
+    try:
+        await asyncio.wait((out, back), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        writer.close()
+        await end_quietly(out, back)
+
+
+async def _send(socket: WebSocket, reader: asyncio.StreamReader) -> None:
+    while data := await reader.read(CHUNK):
+        async with asyncio.timeout(SEND_TIMEOUT):
+            await socket.send_bytes(data)
+    await socket.close(NOT_UP, "the desktop ended")
+
+
+async def _receive(socket: WebSocket, writer: asyncio.StreamWriter) -> None:
+    while (message := await socket.receive())["type"] != "websocket.disconnect":
+        if data := message.get("bytes"):
+            writer.write(data)
+            await writer.drain()

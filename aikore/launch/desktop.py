@@ -1,0 +1,161 @@
+"""Desktops: what an instance in persistent mode runs in. Owns display numbers, sockets and the desktop's command.
+
+The desktop itself is ``desktop_session.py``, a process below the keeper.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+import zlib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from aikore.errors import ConflictError, DesktopMissingError
+from aikore.launch import desktop_session
+
+FIRST_DISPLAY, DISPLAYS = 100, 50_000
+FOLDER_NAME = "desktop"
+"""The desktop's files in the instance's folder: browser profile, cookie of the display, log of its server."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox-esr", "firefox")
+PACKAGES = {"Xvnc": "tigervnc-standalone-server", "openbox": "openbox"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a desktop lives: its display number, its VNC socket, its folder."""
+
+    display: int
+    vnc_socket: Path
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What its browser shows: the app's own address on this machine."""
+
+    port: int
+    path: str
+    browser: str
+    """The wanted browser; empty: the first one found."""
+
+
+def require(browser: str | None) -> None:
+    """Raise DesktopMissingError when this machine lacks a program that desktops need.
+
+    ``browser``: the wanted one, empty for any; None where no browser is needed.
+    """
+    packages = [package for program, package in PACKAGES.items() if not shutil.which(program)]
+    if browser is not None and find_browser(browser) is None:
+        packages.append(browser or "chromium")
+    if packages:
+        raise DesktopMissingError(
+            f"This machine cannot show desktops yet. Install what is missing: apt install {' '.join(packages)}."
+        )
+
+
+def find_browser(wanted: str) -> str | None:
+    names = (wanted,) if wanted else BROWSERS
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+def choose_display(home: Path, taken: Iterable[int]) -> int:
+    """Return a display number for life. Each data folder begins elsewhere, so that two AiKores do not meet."""
+    used = set(taken)
+    start = zlib.crc32(os.fsencode(home)) % (DISPLAYS // 100) * 100
+    for step in range(DISPLAYS):
+        number = FIRST_DISPLAY + (start + step) % DISPLAYS
+        if number not in used and not is_alive(number):
+            return number
+    raise ConflictError("There is no free display number. Delete instances that are not used.")
+
+
+def x_socket(display: int) -> Path:
+    return Path(desktop_session.X_SOCKETS) / f"X{display}"
+
+
+def is_alive(display: int) -> bool:
+    """Say whether a display server answers for this number."""
+    for address in (str(x_socket(display)), f"\0{x_socket(display)}"):
+        with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
+            probe.connect(address)
+            return True
+    return False
+
+
+def leftovers(place: Place) -> tuple[Path, ...]:
+    """Return the files outside the instance's folder that end with its desktop."""
+    return place.vnc_socket, x_socket(place.display)
+
+
+def clear(place: Place) -> None:
+    """Remove the sockets of a desktop whose keeper was killed. Raises ConflictError when the display is somebody's."""
+    if is_alive(place.display):
+        raise ConflictError(
+            f"The display :{place.display} is used by another program. End it, or make the instance anew."
+        )
+    sockets = x_socket(place.display).parent
+    with suppress(OSError):
+        sockets.mkdir()
+        sockets.chmod(0o1777)
+    for path in leftovers(place):
+        path.unlink(missing_ok=True)
+
+
+def command(inner: Sequence[str], place: Place, page: Page | None, window: bool) -> tuple[str, ...]:
+    """Return the command that runs ``inner`` on a desktop.
+
+    ``page`` is shown in a browser once it answers; with ``window`` the first window is told by :func:`window_mark`.
+    """
+    folder = place.folder / FOLDER_NAME
+    orders = {
+        "display": place.display,
+        "folder": str(folder),
+        "command": list(inner),
+        "server": _server(place, folder),
+        "browser": _browser(folder, page) if page else [],
+        "port": page.port if page else 0,
+        "path": page.path if page else "/",
+        "window": window,
+        "leftovers": [str(path) for path in leftovers(place)],
+    }
+    return sys.executable, "-I", "-S", "-E", desktop_session.__file__, json.dumps(orders)
+
+
+def window_mark(folder: Path) -> Path:
+    """Return the file that is there once a program showed a window on the desktop."""
+    return folder / FOLDER_NAME / "window"
+
+
+def _server(place: Place, folder: Path) -> list[str]:
+    """No TCP, no password: the socket is this user's alone, and the display wants the cookie.
+
+    ``-displayfd``, which is added later, also makes the server do without a lock file.
+    """
+    return [
+        "Xvnc", f":{place.display}", "-rfbunixpath", str(place.vnc_socket), "-rfbunixmode", "0600", "-rfbport", "-1",
+        "-nolisten", "tcp", "-SecurityTypes", "None", "-auth", str(folder / "Xauthority"), "-geometry", "1280x800",
+        "-depth", "24", "-AlwaysShared", "-AcceptSetDesktopSize", "-noreset", "-desktop", place.folder.name,
+    ]  # fmt: skip
+
+
+def _browser(folder: Path, page: Page) -> list[str]:
+    program = find_browser(page.browser)
+    if program is None:
+        return []
+    profile = str(folder / "profile")
+    address = f"http://127.0.0.1:{page.port}{page.path}"
+    if "firefox" in Path(program).name:
+        return [program, "--no-remote", "--profile", profile, "--kiosk", address]
+    root = ["--no-sandbox", "--test-type"] if os.geteuid() == 0 else []  # test-type: no warning bar above the page
+    return [
+        program, *root, "--kiosk", f"--user-data-dir={profile}", "--no-first-run", "--no-default-browser-check",
+        "--noerrdialogs", "--hide-crash-restore-bubble", "--password-store=basic", "--disable-gpu",
+        "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        "--disable-features=Translate,MediaRouter", "--ozone-platform=x11", address,
+    ]  # fmt: skip

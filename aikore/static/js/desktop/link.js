@@ -1,0 +1,103 @@
+/** The line to a desktop: shows it in an element, comes back by itself when it breaks, and says how things are. */
+
+import { Problem, call, socketUrl } from "../api.js";
+import { loadDesktop } from "../vendor.js";
+
+/** @import {Instance} from "../types.js" */
+/**
+ * @typedef {EventTarget & {
+ *   resizeSession: boolean, scaleViewport: boolean, viewOnly: boolean, qualityLevel: number, compressionLevel: number, background: string,
+ *   clipboardPasteFrom: (text: string) => void, sendKey: (keysym: number, code: string | null, down?: boolean) => void,
+ *   sendCtrlAltDel: () => void, focus: (options?: FocusOptions) => void, disconnect: () => void,
+ * }} Rfb what we use of noVNC
+ */
+/**
+ * @typedef {object} Listener
+ * @property {(rfb: Rfb) => void} up it is shown
+ * @property {(words: string, instance: Instance | null) => void} down why it is not shown; the instance where it is known
+ * @property {(text: string) => void} clipboard what was copied on it
+ */
+
+const PAUSE_MS = 500;
+const PAUSE_MOST_MS = 4000;
+const NOT_FOUND = 4404;
+
+export class Link {
+  /** @type {Rfb | null} */
+  #rfb = null;
+  #timer = 0;
+  #pause = PAUSE_MS;
+  #wanted = false;
+
+  /** @param {number | string} id of the instance, or its slug @param {HTMLElement} target @param {Listener} listener */
+  constructor(id, target, listener) {
+    this.id = id;
+    this.target = target;
+    this.listener = listener;
+  }
+
+  /** Show it from now on. */
+  open() {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    void this.#connect();
+  }
+
+  /** Show it no longer; what is on it goes on. */
+  close() {
+    this.#wanted = false;
+    clearTimeout(this.#timer);
+    this.#rfb?.disconnect();
+    this.#rfb = null;
+  }
+
+  /** Try again at once: the instance may be up now. */
+  hurry() {
+    if (!this.#wanted || this.#rfb) return;
+    this.#pause = PAUSE_MS;
+    clearTimeout(this.#timer);
+    void this.#connect();
+  }
+
+  async #connect() {
+    let parts;
+    try {
+      parts = await loadDesktop();
+    } catch (error) {
+      this.#retry(String(error), null);
+      return;
+    }
+    if (!this.#wanted || this.#rfb) return;
+    const socket = new WebSocket(socketUrl(`/api/instances/${this.id}/desktop`));
+    const rfb = /** @type {Rfb} */ (new parts.RFB(this.target, socket, { shared: true }));
+    this.#rfb = rfb;
+    let code = 0;
+    socket.addEventListener("close", (event) => { code = event.code; });
+    rfb.addEventListener("connect", () => { this.#pause = PAUSE_MS; this.listener.up(rfb); });
+    rfb.addEventListener("clipboard", (event) => this.listener.clipboard(/** @type {CustomEvent} */ (event).detail.text));
+    rfb.addEventListener("disconnect", () => {
+      if (this.#rfb === rfb) this.#rfb = null;
+      if (this.#wanted) void this.#explain(code);
+    });
+  }
+
+  /** @param {number} code with which the socket closed */
+  async #explain(code) {
+    try {
+      const { data } = await call("GET", `/api/instances/${this.id}`);
+      if (!data.persistent_mode || code === NOT_FOUND) this.#retry(`${data.name} has no desktop. Edit it and tick “Desktop”.`, data);
+      else this.#retry(data.actions.includes("start") ? `${data.name} does not run.` : `The desktop of ${data.name} is not up yet. It comes by itself.`, data);
+    } catch (error) {
+      if (error instanceof Problem && error.status === 404) this.listener.down(error.message, null);
+      else this.#retry("The connection is lost. It comes back by itself; the desktop goes on meanwhile.", null);
+    }
+  }
+
+  /** @param {string} words @param {Instance | null} instance */
+  #retry(words, instance) {
+    if (!this.#wanted || this.#rfb) return;
+    this.listener.down(words, instance);
+    this.#timer = window.setTimeout(() => void this.#connect(), this.#pause);
+    this.#pause = Math.min(this.#pause * 2, PAUSE_MOST_MS);
+  }
+}

@@ -1,0 +1,108 @@
+/** A desktop with its bar: quality, looking only, clipboard, full screen. The tool and the page of its own show this. */
+
+import { call } from "../api.js";
+import { el, setText } from "../dom.js";
+import { recall, remember } from "../memory.js";
+import { Link } from "./link.js";
+import { typeText } from "./typing.js";
+
+/** @import {Instance} from "../types.js" */
+/** @import {Rfb} from "./link.js" */
+
+/** @type {Record<string, [string, number, number]>} what people call it, JPEG quality, compression */
+const QUALITIES = { sharp: ["Sharp", 9, 1], balanced: ["Balanced", 6, 2], fast: ["Slow network", 2, 8] };
+
+export class Screen {
+  /** @type {Rfb | null} */
+  #rfb = null;
+  /** what the remote clipboard holds as far as we know */
+  #shared = "";
+
+  /** @param {HTMLElement} panel @param {number | string} id of the instance, or its slug @param {{first?: Node[], last?: Node[]}} more for the bar */
+  constructor(panel, id, { first = [], last = [] }) {
+    this.quality = el("select", { "aria-label": "Quality", title: "Quality", "data-testid": "desktop-quality" },
+      ...Object.entries(QUALITIES).map(([value, [text]]) => el("option", { value, text })));
+    this.quality.value = recall("desktop-quality", "balanced");
+    this.looking = el("input", { type: "checkbox", "data-testid": "desktop-look" });
+    this.clip = el("textarea", { rows: "3", spellcheck: "false", "aria-label": "Clipboard of the desktop", placeholder: "What is copied on the desktop stands here. What you put here can be pasted there.", "data-testid": "desktop-clip" });
+    this.drawer = el("div", { class: "drawer", hidden: true }, this.clip);
+    const opener = el("button", { text: "Clipboard", "aria-expanded": "false", "data-testid": "desktop-clipboard", onclick: () => {
+      this.drawer.hidden = !this.drawer.hidden;
+      opener.setAttribute("aria-expanded", String(!this.drawer.hidden));
+      if (!this.drawer.hidden) this.clip.focus();
+    } });
+    this.typing = el("input", { class: "typing", "aria-label": "Type on the desktop", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
+    this.notice = el("p", { class: "notice", role: "status", "data-testid": "desktop-notice", text: "Connecting …" });
+    this.target = el("div", { class: "target", "data-testid": "desktop-screen" });
+    this.body = el("div", { class: "desktop", "data-own-keys": true }, this.notice, this.drawer, this.target, this.typing);
+    panel.classList.add("desktop-tool");
+    panel.append(el("div", { class: "tools-bar" }, ...first, this.quality, el("label", {}, this.looking, "Look only"), opener,
+      el("button", { class: "touch", text: "Keyboard", onclick: () => this.typing.focus() }),
+      el("button", { text: "Full screen", "data-testid": "desktop-full", onclick: () => void this.body.requestFullscreen().catch(() => {}) }),
+      el("span", { class: "space" }), ...last), this.body);
+    this.quality.addEventListener("change", () => { remember("desktop-quality", this.quality.value); this.#apply(); });
+    this.looking.addEventListener("change", () => this.#apply());
+    this.clip.addEventListener("input", () => this.#give(this.clip.value));
+    this.target.addEventListener("focusin", () => void this.#offer());
+    addEventListener("focus", this.#offer);
+    typeText(this.typing, (keysym) => this.#rfb?.sendKey(keysym, null));
+    this.link = new Link(id, this.target, { up: (rfb) => this.#up(rfb), down: (words, instance) => this.#down(words, instance), clipboard: (text) => this.#take(text) });
+  }
+
+  /** @param {Rfb} rfb */
+  #up(rfb) {
+    this.#rfb = rfb;
+    rfb.background = "var(--page)";
+    rfb.scaleViewport = true;
+    this.#apply();
+    this.notice.hidden = true;
+    this.target.querySelector("canvas")?.setAttribute("aria-label", "The desktop");
+    if (document.activeElement === document.body) rfb.focus({ preventScroll: true });
+  }
+
+  #apply() {
+    const rfb = this.#rfb;
+    if (!rfb) return;
+    const [, quality, compression] = QUALITIES[this.quality.value] ?? ["", 6, 2];
+    if (rfb.qualityLevel !== quality) rfb.qualityLevel = quality;
+    if (rfb.compressionLevel !== compression) rfb.compressionLevel = compression;
+    rfb.viewOnly = this.looking.checked;
+    rfb.resizeSession = !this.looking.checked; // who only looks changes nothing, the size neither
+  }
+
+  /** @param {string} words @param {Instance | null} instance */
+  #down(words, instance) {
+    this.#rfb = null;
+    this.notice.hidden = false;
+    if (this.notice.dataset.words === words) return;
+    this.notice.dataset.words = words;
+    this.notice.replaceChildren(words);
+    if (!instance?.actions.includes("start")) return;
+    this.notice.append(" ", el("button", { text: "Start", "data-testid": "desktop-start", onclick: () => void call("POST", `/api/instances/${instance.id}/start`).catch((error) => setText(this.notice, error.message)) }));
+  }
+
+  /** Somebody copied on the desktop. @param {string} text */
+  #take(text) {
+    this.#shared = this.clip.value = text;
+    void navigator.clipboard?.writeText(text).catch(() => {}); // not allowed, or this page is not in front: it stands in the drawer
+  }
+
+  /** @param {string} text */
+  #give(text) {
+    if (!this.#rfb || this.looking.checked || text === this.#shared) return;
+    this.#shared = text;
+    this.#rfb.clipboardPasteFrom(text);
+  }
+
+  /** Who comes to the desktop brings along what was copied elsewhere, where the browser lets us read it. */
+  #offer = async () => {
+    if (!this.#rfb || !this.target.contains(document.activeElement)) return;
+    const text = await navigator.clipboard?.readText?.().catch(() => "");
+    if (text) this.#give(this.clip.value = text);
+  };
+
+  close() {
+    removeEventListener("focus", this.#offer);
+    this.link.close();
+  }
+}

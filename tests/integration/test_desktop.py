@@ -1,0 +1,142 @@
+"""Desktops with a real display server, window manager and browser, seen through their sockets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from aikore.errors import DesktopMissingError
+from aikore.launch import desktop
+from tests.helpers.desktop import GREEN, RED, Viewer, painted, state, wait_for_page
+from tests.helpers.server import AiKoreServer, wait_until
+
+WINDOW_APP = Path(__file__).parents[1] / "apps/window_app.py"
+ROOT = Path(__file__).parents[2]
+
+
+def programs(server: AiKoreServer, slug: str, name: str) -> list[psutil.Process]:
+    """Return the programs of an instance whose name begins so, the oldest first."""
+    tree = psutil.Process(server.record(slug)["keeper_pid"]).children(recursive=True)
+    return [process for process in tree if process.name().startswith(name)]
+
+
+def wait_for_colour(server: AiKoreServer, slug: str, colour: str) -> None:
+    with server.socket(f"/api/instances/{slug}/desktop") as socket:
+        viewer = Viewer(socket)
+        wait_until(lambda: viewer.colour(viewer.width // 2, viewer.height // 2) == colour, 30, f"it is {colour}")
+
+
+def is_gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_two_desktops_go_on_without_viewers_and_manager_mend_themselves_and_leave_nothing(
+    aikore: AiKoreServer,
+) -> None:
+    one, two = painted(aikore, "One", RED), painted(aikore, "Two", GREEN)
+    assert one["vnc_display"] != two["vnc_display"]
+    assert (one["vnc_port"], one["urls"]["desktop"]) == (None, "/desktop/one/")
+    for instance, colour in ((one, RED), (two, GREEN)):
+        wait_for_page(instance, aikore)
+        wait_for_colour(aikore, instance["slug"], colour)
+
+    (server,) = programs(aikore, "one", "Xvnc")
+    assert not server.net_connections("inet"), "it listens on no port"
+    vnc = aikore.home / f"run/vnc-{one['vnc_display']}.sock"
+    assert (vnc.stat().st_mode & 0o777, (aikore.home / "instances/one/desktop").stat().st_mode & 0o777) == (
+        0o600,
+        0o700,
+    )
+
+    manager, browser = programs(aikore, "one", "openbox")[0], programs(aikore, "one", "chrom")[0]
+    pages = state(one, aikore)["pages"]
+    for process in (manager, browser):
+        process.kill()
+    wait_until(lambda: state(one, aikore)["pages"] > pages, 40, "a new browser shows the page")
+    assert programs(aikore, "one", "openbox")[0].pid != manager.pid
+    assert (server.is_running(), aikore.get("one")["run"]) == (True, 1)
+    wait_for_colour(aikore, "one", RED)
+
+    aikore.kill()
+    left = int(state(two, aikore)["count"])
+    wait_until(lambda: int(state(two, aikore)["count"]) > left + 4, 20, "the page counts on without a manager")
+    aikore.start()
+    assert (aikore.get("two")["status"], aikore.get("two")["vnc_display"]) == ("started", two["vnc_display"])
+    wait_for_colour(aikore, "two", GREEN)
+
+    trees = [psutil.Process(aikore.record(slug)["keeper_pid"]).children(recursive=True) for slug in ("one", "two")]
+    for slug in ("one", "two"):
+        aikore.post(slug, "stop")
+        aikore.wait_status(slug, "stopped")
+    assert [process for tree in trees for process in tree if not is_gone(process)] == []
+    for instance in (one, two):
+        number = instance["vnc_display"]
+        assert not desktop.is_alive(number)
+        assert not [path for path in (desktop.x_socket(number), Path(f"/tmp/.X{number}-lock")) if path.exists()]
+    assert list((aikore.home / "run").glob("vnc-*")) == []
+
+
+def test_a_crashed_display_server_ends_the_run_with_a_clear_error_and_a_new_start_is_clean(
+    aikore: AiKoreServer,
+) -> None:
+    instance = painted(aikore, "Paint")
+    with aikore.socket("/api/instances/paint/desktop") as socket:
+        Viewer(socket)
+        programs(aikore, "paint", "Xvnc")[0].send_signal(signal.SIGSEGV)
+        with pytest.raises(ConnectionClosed):
+            while True:
+                socket.recv(timeout=20)
+    failed = aikore.wait_status("paint", "error")
+    assert failed["failure"]["code"] == "display_failed"
+    assert "display server (Xvnc) ended" in aikore.log_text("paint")
+    with aikore.socket("/api/instances/paint/desktop") as socket, pytest.raises(ConnectionClosed) as refusal:
+        socket.recv(timeout=20)
+    assert refusal.value.rcvd and refusal.value.rcvd.code == 4409
+
+    aikore.start_and_wait("paint")
+    os.kill(aikore.record("paint")["keeper_pid"], signal.SIGKILL)  # now nobody clears up
+    aikore.wait_status("paint", "error")
+    aikore.start_and_wait("paint")
+    wait_for_page(instance, aikore)
+
+
+def test_a_program_with_a_window_is_ready_when_it_shows_it_and_needs_a_desktop(aikore: AiKoreServer) -> None:
+    script = f"PYTHONPATH={ROOT} exec {sys.executable} {WINDOW_APP}"
+    aikore.blueprint("window", script, ready="window")
+    aikore.create("Bare", "window")
+    aikore.post("bare", "start")
+    assert "needs a desktop" in aikore.wait_status("bare", "error")["status_detail"]
+    aikore.http.patch("/api/instances/bare", json={"persistent_mode": True, "environment": {"DELAY": "1.5"}})
+    aikore.post("bare", "start")
+    wait_until(lambda: programs(aikore, "bare", "openbox"), 10, "the window manager runs")
+    assert aikore.get("bare")["status"] == "starting"
+    aikore.wait_status("bare", "started")
+    assert programs(aikore, "bare", "chrom") == []
+    wait_for_colour(aikore, "bare", "#1450b4")
+
+
+def test_a_machine_without_a_display_server_refuses_desktops_and_says_what_to_install(
+    aikore_factory: Callable[..., AiKoreServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(DesktopMissingError, match="apt install tigervnc-standalone-server openbox chromium"):
+        desktop.require("")
+    server = aikore_factory(nginx_path="/usr/sbin/nginx")
+    server.start()
+    answer = server.http.post(
+        "/api/instances", json={"name": "Paint", "base_blueprint": "Static", "persistent_mode": True}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "desktop_missing")
+    assert server.http.get("/api/instances").json() == []
+    plain = server.create("Plain", "Static")
+    assert (plain["vnc_display"], plain["urls"]["desktop"]) == (None, None)
+    with server.socket("/api/instances/plain/desktop") as socket, pytest.raises(ConnectionClosed) as refusal:
+        socket.recv(timeout=20)
+    assert refusal.value.rcvd and refusal.value.rcvd.code == 4404
