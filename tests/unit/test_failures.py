@@ -128,6 +128,7 @@ TEXTS: list[tuple[str, str, str]] = [
         "/dev/shm",
     ),
     ("managed_python", "error: externally-managed-environment", "pip"),
+    ("display_failed", "[aikore] The desktop's display server (Xvnc) ended: signal 9", "display server"),
     ("unbound_variable", "launch.sh: line 4: HF_HOME: unbound variable", "HF_HOME"),
 ]
 
