@@ -1,10 +1,11 @@
 /** Figures as people read them. */
 
-const UNITS = ["B", "KB", "MB", "GB", "TB"];
+const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
-/** @param {number} bytes @returns {string} */
+/** @param {number} bytes @returns {string} with two or three digits */
 export function shownSize(bytes) {
+  let value = bytes;
   let at = 0;
-  for (; bytes >= 1000 && at < UNITS.length - 1; at++) bytes /= 1000;
-  return `${bytes < 10 && at > 0 ? bytes.toFixed(1) : Math.round(bytes)} ${UNITS[at]}`;
+  for (; value >= 999.5 && at < UNITS.length - 1; at++) value /= 1000;
+  return `${at === 0 || value >= 99.95 ? value.toFixed(0) : value.toFixed(1)} ${UNITS[at]}`;
 }

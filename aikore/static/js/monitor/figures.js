@@ -1,5 +1,7 @@
 /** The figures the server tells, the names of their series, and how they are written. */
 
+import { shownSize } from "../units.js";
+
 /** @typedef {{total: number, used: number}} Memory */
 /**
  * @typedef {object} GpuFigures
@@ -67,26 +69,13 @@ export function valuesOf({ host, gpus, instances }) {
   return values;
 }
 
-const UNITS = ["B", "kB", "MB", "GB", "TB"];
-
-/** @param {number} bytes @returns {[string, string]} number and unit, three digits */
-export function sized(bytes) {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return [unit === 0 || value >= 99.95 ? value.toFixed(0) : value.toFixed(1), UNITS[unit] ?? ""];
-}
-
 /** @param {number | null | undefined} value @param {(value: number) => string} write */
 const known = (value, write) => (value === null || value === undefined ? "–" : write(value));
 
 /** @param {number | null | undefined} value */
-export const bytes = (value) => known(value, (known) => sized(known).join(" "));
+export const bytes = (value) => known(value, shownSize);
 /** @param {number | null | undefined} value */
-export const rate = (value) => known(value, (known) => `${sized(known).join(" ")}/s`);
+export const rate = (value) => known(value, (known) => `${shownSize(known)}/s`);
 /** @param {number | null | undefined} value */
 export const percent = (value) => known(value, (known) => `${known.toFixed(0)} %`);
 /** @param {number | null | undefined} value */
