@@ -22,15 +22,16 @@ ROOT = Path(__file__).parents[2]
 
 
 def programs(server: AiKoreServer, slug: str, name: str) -> list[psutil.Process]:
-    """Return the programs of an instance whose name begins so, the oldest first."""
-    tree = psutil.Process(server.record(slug)["keeper_pid"]).children(recursive=True)
-    return [process for process in tree if process.name().startswith(name)]
+    """Return the programs of this name that the desktop of an instance itself started."""
+    parts = psutil.Process(server.record(slug)["pid"]).children()
+    return [process for process in parts if process.name() == name]
 
 
 def wait_for_colour(server: AiKoreServer, slug: str, colour: str) -> None:
     with server.socket(f"/api/instances/{slug}/desktop") as socket:
         viewer = Viewer(socket)
-        wait_until(lambda: viewer.colour(viewer.width // 2, viewer.height // 2) == colour, 30, f"it is {colour}")
+        beside = viewer.width // 4, viewer.height // 4  # of the pointer, which stands in the middle
+        wait_until(lambda: viewer.colour(*beside) == colour, 30, f"it is {colour}")
 
 
 def is_gone(process: psutil.Process) -> bool:
@@ -55,7 +56,7 @@ def test_two_desktops_go_on_without_viewers_and_manager_mend_themselves_and_leav
         0o700,
     )
 
-    manager, browser = programs(aikore, "one", "openbox")[0], programs(aikore, "one", "chrom")[0]
+    manager, browser = programs(aikore, "one", "openbox")[0], programs(aikore, "one", "chromium")[0]
     pages = state(one, aikore)["pages"]
     for process in (manager, browser):
         process.kill()
@@ -118,7 +119,7 @@ def test_a_program_with_a_window_is_ready_when_it_shows_it_and_needs_a_desktop(a
     wait_until(lambda: programs(aikore, "bare", "openbox"), 10, "the window manager runs")
     assert aikore.get("bare")["status"] == "starting"
     aikore.wait_status("bare", "started")
-    assert programs(aikore, "bare", "chrom") == []
+    assert programs(aikore, "bare", "chromium") == []
     wait_for_colour(aikore, "bare", "#1450b4")
 
 
