@@ -141,3 +141,29 @@ def test_a_machine_without_a_display_server_refuses_desktops_and_says_what_to_in
     with server.socket("/api/instances/plain/desktop") as socket, pytest.raises(ConnectionClosed) as refusal:
         socket.recv(timeout=20)
     assert refusal.value.rcvd and refusal.value.rcvd.code == 4404
+
+
+ENDINGS: dict[str, tuple[str, str, int | None, str | None]] = {
+    "fails": ("exit 3", "error", 3, None),
+    "killed": ("kill -KILL $$", "error", None, "SIGKILL"),
+    "background": ("(setsid sleep 1 &)", "stopped", 0, None),
+    "stubborn": ("trap '' TERM; touch up; while :; do sleep 0.1; done", "stopped", None, "SIGKILL"),
+}
+"""Scripts, and the status, code and signal of the instance when they have ended."""
+
+
+def test_a_desktop_ends_as_its_app_ends_and_leaves_nothing(aikore: AiKoreServer) -> None:
+    displays = []
+    for slug, (script, *_) in ENDINGS.items():
+        aikore.blueprint(slug, script, ready="process")
+        displays.append(aikore.create(slug, slug, persistent_mode=True)["vnc_display"])
+        aikore.post(slug, "start")
+    wait_until((aikore.home / "instances/stubborn/up").exists, 20)
+    sessions = [aikore.record(slug)["pid"] for slug in ENDINGS]
+    aikore.post("stubborn", "stop")
+    for slug, (_, status, code, number) in ENDINGS.items():
+        ended = aikore.wait_status(slug, status)
+        assert (slug, ended["exit_code"], ended["exit_signal"]) == (slug, code, number)
+    assert [pid for pid in sessions if psutil.pid_exists(pid)] == []
+    assert [number for number in displays if desktop.is_alive(number) or desktop.x_socket(number).exists()] == []
+    assert list((aikore.home / "run").glob("vnc-*")) == []
