@@ -22,6 +22,7 @@ from typing import Any
 
 from aikore.config import Settings
 from aikore.errors import InvalidError, NotFoundError, StorageError
+from aikore.launch.desktop import FOLDER_NAME as DESKTOP
 from aikore.naming import contained
 
 SCRIPT_NAME = "launch.sh"
@@ -31,7 +32,7 @@ SCRIPT_MAX = 2**20
 FILES_TRASH = ".aikore-trash"
 """Folder in an instance's folder with the files that were deleted from it; it goes where the instance goes."""
 
-NOT_COPIED = ("env", "logs", "run.json", "run.lock", "stage", FILES_TRASH)
+NOT_COPIED = ("env", "logs", "run.json", "run.lock", "stage", DESKTOP, FILES_TRASH)
 """What belongs to one installation or one run; a copy makes its own. Environments hold absolute paths."""
 
 TAIL_BYTES = 16384
@@ -172,7 +173,7 @@ class InstanceFiles:
         write_whole(self.folder(slug) / SCRIPT_NAME, script, 0o755)
 
     def copy(self, source: str, target: str) -> None:
-        """Clone an instance's files; its environment, logs and outputs are not copied."""
+        """Clone an instance's files; its environment, desktop, logs and outputs are not copied."""
         origin = self.folder(source)
         needed = sum(directory_size(p) for p in origin.iterdir() if p.name not in NOT_COPIED and not p.is_symlink())
         require_space(self._settings.home, self._settings.disk_reserve_bytes, needed)

@@ -1,4 +1,4 @@
-"""The desktop tool in Chromium: what is on a real display arrives in it, and what is done in it arrives there."""
+"""The desktop tool in a real Chromium: what a real display shows arrives in it, what is done in it arrives there."""
 
 from __future__ import annotations
 

@@ -155,6 +155,7 @@ KNOWN_LOCATIONS = {
     "~ ^/static/v-[0-9a-f]+/(?<asset>.+)$": ["/static/v-00/js/app.js"],
     "= /.aikore/generation": ["/.aikore/generation"],
     "/app/": ["/app/web/", "/app/web/index.html", "/app/idle/", "/app/nobody/"],
+    "~ ^/desktop/[a-z0-9-]+/$": ["/desktop/web/", "/desktop/nobody/"],
     "/": ["/prompt", "/ws", "/view"],
     r"~ ^/app/[a-z0-9-]+/\.aikore/(?<gateway_file>gateway\.(?:css|js))$": ["/app/web/.aikore/gateway.js"],
     r"~ ^/app/[a-z0-9-]+/\.aikore/(?<gateway_call>.*)$": [
@@ -168,7 +169,7 @@ KNOWN_LOCATIONS = {
     r"~ ^/\.aikore/(?<gateway_call>.*)$": ["HOST/.aikore/instance"],
     "HOST /": ["HOST/", "HOST/index.html", "PORT/", "PORT/index.html"],
 }
-EMPTY_LOCATIONS = {"/.aikore/", "= /.aikore/check", "= /comfyui"}
+EMPTY_LOCATIONS = {"/.aikore/", "= /.aikore/check", "= /comfyui", "~ ^/desktop/[a-z0-9-]+$"}
 """Nothing is there, NGINX's own questions, a redirect."""
 
 
@@ -211,6 +212,15 @@ def test_a_viewer_may_look_at_an_app_and_send_nothing_to_it(house: House, addres
     assert httpx.get(url if "//" in url else house.server.url + url, headers=headers).status_code == 200
     sent = httpx.post(url if "//" in url else house.server.url + url, headers=headers)
     assert (sent.status_code, sent.json()["code"]) == (403, "not_allowed")
+
+
+def test_a_desktop_is_for_operators(house: House) -> None:
+    assert house.operator.get("/desktop/web/").status_code == 200
+    assert house.viewer.get("/desktop/web/").status_code == 403
+    assert house.owner.get("/desktop/nobody/").status_code == 404
+    other = bearer(house.server, make_token(house.owner, scope="operate", instance="idle")["token"])
+    assert (other.get("/desktop/idle/").status_code, other.get("/desktop/web/").status_code) == (200, 403)
+    assert ask(other, house.server, "WS", "/api/instances/web/desktop") in (401, 403)
 
 
 def test_only_somebody_who_is_logged_in_learns_that_an_instance_does_not_exist(house: House) -> None:

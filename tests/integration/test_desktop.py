@@ -22,15 +22,16 @@ ROOT = Path(__file__).parents[2]
 
 
 def programs(server: AiKoreServer, slug: str, name: str) -> list[psutil.Process]:
-    """Return the programs of an instance whose name begins so, the oldest first."""
-    tree = psutil.Process(server.record(slug)["keeper_pid"]).children(recursive=True)
-    return [process for process in tree if process.name().startswith(name)]
+    """Return the programs of this name that the desktop of an instance itself started."""
+    parts = psutil.Process(server.record(slug)["pid"]).children()
+    return [process for process in parts if process.name() == name]
 
 
 def wait_for_colour(server: AiKoreServer, slug: str, colour: str) -> None:
     with server.socket(f"/api/instances/{slug}/desktop") as socket:
         viewer = Viewer(socket)
-        wait_until(lambda: viewer.colour(viewer.width // 2, viewer.height // 2) == colour, 30, f"it is {colour}")
+        beside = viewer.width // 4, viewer.height // 4  # of the pointer, which stands in the middle
+        wait_until(lambda: viewer.colour(*beside) == colour, 30, f"it is {colour}")
 
 
 def is_gone(process: psutil.Process) -> bool:
@@ -55,7 +56,7 @@ def test_two_desktops_go_on_without_viewers_and_manager_mend_themselves_and_leav
         0o700,
     )
 
-    manager, browser = programs(aikore, "one", "openbox")[0], programs(aikore, "one", "chrom")[0]
+    manager, browser = programs(aikore, "one", "openbox")[0], programs(aikore, "one", "chromium")[0]
     pages = state(one, aikore)["pages"]
     for process in (manager, browser):
         process.kill()
@@ -118,7 +119,7 @@ def test_a_program_with_a_window_is_ready_when_it_shows_it_and_needs_a_desktop(a
     wait_until(lambda: programs(aikore, "bare", "openbox"), 10, "the window manager runs")
     assert aikore.get("bare")["status"] == "starting"
     aikore.wait_status("bare", "started")
-    assert programs(aikore, "bare", "chrom") == []
+    assert programs(aikore, "bare", "chromium") == []
     wait_for_colour(aikore, "bare", "#1450b4")
 
 
@@ -140,3 +141,29 @@ def test_a_machine_without_a_display_server_refuses_desktops_and_says_what_to_in
     with server.socket("/api/instances/plain/desktop") as socket, pytest.raises(ConnectionClosed) as refusal:
         socket.recv(timeout=20)
     assert refusal.value.rcvd and refusal.value.rcvd.code == 4404
+
+
+ENDINGS: dict[str, tuple[str, str, int | None, str | None]] = {
+    "fails": ("exit 3", "error", 3, None),
+    "killed": ("kill -KILL $$", "error", None, "SIGKILL"),
+    "background": ("(setsid sleep 1 &)", "stopped", 0, None),
+    "stubborn": ("trap '' TERM; touch up; while :; do sleep 0.1; done", "stopped", None, "SIGKILL"),
+}
+"""Scripts, and the status, code and signal of the instance when they have ended."""
+
+
+def test_a_desktop_ends_as_its_app_ends_and_leaves_nothing(aikore: AiKoreServer) -> None:
+    displays = []
+    for slug, (script, *_) in ENDINGS.items():
+        aikore.blueprint(slug, script, ready="process")
+        displays.append(aikore.create(slug, slug, persistent_mode=True)["vnc_display"])
+        aikore.post(slug, "start")
+    wait_until((aikore.home / "instances/stubborn/up").exists, 20)
+    sessions = [aikore.record(slug)["pid"] for slug in ENDINGS]
+    aikore.post("stubborn", "stop")
+    for slug, (_, status, code, number) in ENDINGS.items():
+        ended = aikore.wait_status(slug, status)
+        assert (slug, ended["exit_code"], ended["exit_signal"]) == (slug, code, number)
+    assert [pid for pid in sessions if psutil.pid_exists(pid)] == []
+    assert [number for number in displays if desktop.is_alive(number) or desktop.x_socket(number).exists()] == []
+    assert list((aikore.home / "run").glob("vnc-*")) == []
