@@ -143,7 +143,7 @@ def test_a_viewer_sees_nothing_that_changes_something(browser: Browser, page: Pa
     expect(viewer.get_by_test_id("new")).to_be_hidden()
     row.get_by_test_id("more").click()
     names = viewer.locator('[data-testid="menu"] [data-action]')
-    assert names.evaluate_all("items => items.map(item => item.dataset.action)") == ["view", "log"]
+    assert names.evaluate_all("items => items.map(item => item.dataset.action)") == ["view", "log", "details"]
     viewer.keyboard.press("Escape")
     viewer.get_by_test_id("show-trash").click()
     expect(viewer.get_by_test_id("trash")).to_contain_text("gone")

@@ -124,6 +124,7 @@ def run_cell(lab: Frame, word: str) -> None:
     expect(output).to_contain_text(f"42 {word}")
 
 
+@pytest.mark.soak  # downloaded and installed; test_access.py has the short form
 @pytest.mark.timeout(600)
 def test_a_jupyterlab_made_from_the_page_runs_a_cell_on_every_way_to_it(page: Page, house: AiKoreServer) -> None:
     owner = set_up(house)

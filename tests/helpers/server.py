@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,14 @@ from tests.helpers.zygote import Forked, Zygote
 T = TypeVar("T")
 
 _next_port = 0
+
+
+def _code(environment: Mapping[str, str]) -> list[str | None]:
+    """Return what decides which code a new process gets."""
+    return [environment.get(name) for name in ("PYTHONPATH", "LD_LIBRARY_PATH")]
+
+
+_CODE_AT_START = _code(os.environ)
 
 
 @cache
@@ -96,7 +104,7 @@ class AiKoreServer:
 
     def launch(self) -> None:
         """Start the process without waiting for it."""
-        if self.python == sys.executable and "LD_LIBRARY_PATH" not in self.variables:
+        if self.python == sys.executable and _code(self.environment) == _CODE_AT_START:
             self.process = Forked(zygote(), self.environment, self.log_path)
             return
         with open(self.log_path, "ab") as log:

@@ -12,6 +12,7 @@ const KEY = "notices-seen";
 let list = null;
 
 export function updateNotices() {
+  if (list) show(list); // what is shown is no longer new
   const seen = recall(KEY, 0);
   const fresh = store.notices.filter(({ at }) => at > seen);
   const bell = byId("notices");
@@ -19,7 +20,6 @@ export function updateNotices() {
   setText(byId("notices-new"), words);
   bell.setAttribute("aria-label", words ? `Notices, ${words}` : "Notices");
   bell.dataset.level = fresh.some(({ level }) => level === "error") ? "error" : fresh.length ? "warning" : "";
-  if (list) show(list);
 }
 
 /** @param {HTMLElement} list */
@@ -39,7 +39,6 @@ function openNotices() {
   const { node } = openDialog("Notices", "notices-dialog", list);
   node.addEventListener("close", () => { list = null; });
   updateNotices();
-  updateNotices(); // what is shown is no longer new
 }
 
 export function beginNotices() {

@@ -91,9 +91,9 @@ export function makeRow(id, choose) {
 
 /** The shape says the status and the words why, or at which stage; without a reason the words say the status.
  * @param {Instance} instance @param {HTMLElement} state @param {HTMLElement} name @param {HTMLElement} words @param {HTMLTimeElement} since */
-function showState({ status, status_detail: detail, status_since: time, failure }, state, name, words, since) {
+function showState({ status, status_detail: detail, status_since: time, failure, exit_signal: signal }, state, name, words, since) {
   setText(name, detail ? `${status}: ` : "");
-  setText(words, failure?.cause || detail || status);
+  setText(words, (!signal && failure?.cause) || detail || status); // why a signal came is only guessed
   since.dateTime = time;
   setText(since, ago(time));
   state.title = `${detail ? `${status}: ${detail}` : status}\nsince ${new Date(time).toLocaleString()}`;

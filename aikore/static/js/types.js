@@ -22,6 +22,7 @@
  * @property {"strip" | "keep"} base_path
  * @property {string} status_since
  * @property {{code: string, cause: string, advice: string, lines: string[]} | null} failure
+ * @property {string | null} exit_signal
  * @property {number | null} pid
  * @property {number} run
  * @property {string} created_at
