@@ -63,7 +63,7 @@ def picture(page: Page, name: str) -> None:
 
 def wide(browser: Browser, server: AiKoreServer, theme: str) -> None:
     page = open_page(browser, server, theme, 1440, 900)
-    act(page, "Log test", "log")
+    act(page, "Handbook", "view")
     page.get_by_test_id("fold").click()
     picture(page, f"dashboard-{theme}")
     act(page, "Painter", "terminal")

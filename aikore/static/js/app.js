@@ -26,6 +26,7 @@ store.addEventListener("change", (event) => {
   if (all || topic.startsWith("instance")) updateTools();
   if (topic !== "notice") updateForm();
   if (all || topic === "trash") updateTrash();
+  if (all || topic === "system") document.body.toggleAttribute("data-no-gpus", store.system.gpus?.length === 0);
   if (topic === "notice") toast(data.message, { error: data.level === "error" });
   if (all || topic === "notice") updateNotices();
   if (all || topic === "connection") showConnection();
