@@ -48,9 +48,14 @@ def test_a_desktop_shows_its_page_takes_keys_and_clipboard_fits_the_pane_and_goe
     expect(page.get_by_test_id("desktop-clip")).to_have_value("Hello (World)!")
     page.get_by_test_id("desktop-clip").fill("from here")
     page.get_by_test_id("desktop-screen").click()
-    page.keyboard.press("Control+a")
-    page.keyboard.press("Control+v")
-    wait_until(lambda: state(instance, aikore)["typed"] == "from here", 20, "the clipboard arrives")
+
+    def pasted() -> bool:
+        page.keyboard.press("Control+a")
+        page.keyboard.press("Control+v")
+        page.wait_for_timeout(300)  # the page tells what it has four times a second
+        return bool(state(instance, aikore)["typed"] == "from here")
+
+    wait_until(pasted, 20, "the clipboard arrives")
 
     page.get_by_test_id("desktop-look").check()
     page.get_by_test_id("desktop-screen").click()
@@ -62,6 +67,11 @@ def test_a_desktop_shows_its_page_takes_keys_and_clipboard_fits_the_pane_and_goe
 
     page.goto(f"{aikore.url}{instance['urls']['desktop']}")
     expect(page.get_by_role("heading", name="Paint")).to_be_visible()
+    wait_for_colour(page, RED)
+    aikore.kill()
+    expect(page.get_by_test_id("desktop-notice")).to_contain_text("The connection is lost.", timeout=20_000)
+    aikore.start()
+    expect(page.get_by_test_id("desktop-notice")).to_be_hidden(timeout=20_000)
     wait_for_colour(page, RED)
     assert aikore.http.post("/api/instances/paint/stop").status_code == 202
     expect(page.get_by_test_id("desktop-notice")).to_contain_text("Paint does not run.", timeout=20_000)

@@ -8,6 +8,7 @@ from aikore.instances.failures import RULES, diagnose
 
 TEXTS: list[tuple[str, str, str]] = [
     # What it is, the program's own words, and what the cause must name.
+    ("display_failed", "[aikore] The desktop's display server (Xvnc) ended by SIGSEGV, so the run is over.", "display"),
     ("port_in_use", "OSError: [Errno 98] Address already in use", "port"),
     (
         "port_in_use",

@@ -17,6 +17,8 @@ export class Screen {
   #rfb = null;
   /** what the remote clipboard holds as far as we know */
   #shared = "";
+  /** what this browser's own clipboard held when we last saw it */
+  #local = "";
 
   /** @param {HTMLElement} panel @param {number | string} id of the instance, or its slug @param {{first?: Node[], last?: Node[]}} more for the bar */
   constructor(panel, id, { first = [], last = [] }) {
@@ -84,7 +86,8 @@ export class Screen {
   /** Somebody copied on the desktop. @param {string} text */
   #take(text) {
     this.#shared = this.clip.value = text;
-    void navigator.clipboard?.writeText(text).catch(() => {}); // not allowed, or this page is not in front: it stands in the drawer
+    // Not allowed, or this page is not in front: then it stands in the drawer alone.
+    void navigator.clipboard?.writeText(text).then(() => { this.#local = text; }, () => {});
   }
 
   /** @param {string} text */
@@ -98,7 +101,9 @@ export class Screen {
   #offer = async () => {
     if (!this.#rfb || !this.target.contains(document.activeElement)) return;
     const text = await navigator.clipboard?.readText?.().catch(() => "");
-    if (text) this.#give(this.clip.value = text);
+    if (!text || text === this.#local) return; // nothing new: what was put into the drawer since then stays
+    this.#local = text;
+    this.#give(this.clip.value = text);
   };
 
   close() {
