@@ -210,6 +210,27 @@ def test_gpus_that_are_not_there_are_refused_by_name(house: House, gpus: StandIn
     assert server.http.get("/api/instances").json() == []
 
 
+def test_gpus_of_amd_are_read_by_its_library_and_pinned_by_its_variable(aikore_factory: House) -> None:
+    server = aikore_factory(**FAST)
+    server.variables["PYTHONPATH"] = str(Path(__file__).parents[1] / "apps" / "amd")
+    server.start()
+    first, second = until(server, lambda f: len(f["gpus"]) == 2)["gpus"]
+    assert (first["id"], first["vendor"], first["name"]) == ("amd0", "amd", "Radeon PRO W7900")
+    assert (first["memory_total"], first["memory_used"]) == (48 * GIB, 2 * GIB)
+    assert (first["utilization"], first["temperature"], first["power"], first["power_limit"]) == (42, 61, 187, 295)
+    assert (first["clocks"], first["fan"]) == ({"graphics": 2100, "memory": 1124}, 20.0)
+    assert first["ecc"] == {"corrected": 1, "uncorrected": 0}
+    assert (second["state"], second["temperature"], second["power"]) == ("ok", None, None)
+    server.blueprint("tells", 'echo "ROCR=$ROCR_VISIBLE_DEVICES CUDA=${CUDA_VISIBLE_DEVICES-unset}"', ready="process")
+    server.create("One", "tells", gpu_ids=["amd1"])
+    server.post("one", "start")
+    wait_until(lambda: "ROCR=1 CUDA=unset" in server.log_text("one"), what="only AMD's variable is set")
+    refused = server.http.post(
+        "/api/instances", json={"name": "Two", "base_blueprint": "tells", "gpu_ids": ["card-0-uuid"]}
+    )
+    assert refused.status_code == 422
+
+
 def test_the_history_goes_on_over_a_killed_and_an_ended_manager(house: House, tmp_path: Path) -> None:
     server = house(history_save_interval=1)
     saved = tmp_path / "home" / "history" / "seconds.gz"

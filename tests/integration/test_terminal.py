@@ -69,6 +69,16 @@ def test_a_terminal_has_the_python_environment_of_its_instance(house: AiKoreServ
     opened.send("exit\r")
 
 
+def test_a_terminal_has_the_conda_environment_of_its_instance(house: AiKoreServer) -> None:
+    slug = house.create("Conda", "Static")["slug"]
+    env = house.home / "instances" / slug / "env"
+    (env / "bin").mkdir(parents=True)
+    (env / "conda-meta").mkdir()  # what makes a folder an environment of conda
+    opened = Terminal(house, f"/api/instances/{slug}/terminal")
+    assert opened.run('echo "${PATH%%:*} $CONDA_PREFIX"').split() == [str(env / "bin"), str(env)]
+    opened.send("exit\r")
+
+
 def test_a_terminal_of_aikore_itself_is_in_the_data_folder(house: AiKoreServer) -> None:
     opened = Terminal(house)
     assert opened.run("pwd").strip() == str(house.home)
