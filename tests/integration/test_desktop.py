@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,8 +29,8 @@ def programs(server: AiKoreServer, slug: str, name: str) -> list[psutil.Process]
 
 
 def wait_for_colour(server: AiKoreServer, slug: str, colour: str) -> None:
-    with server.socket(f"/api/instances/{slug}/desktop") as socket:
-        viewer = Viewer(socket)
+    with server.socket(f"/api/instances/{slug}/desktop") as line:
+        viewer = Viewer(line)
         beside = viewer.width // 4, viewer.height // 4  # of the pointer, which stands in the middle
         wait_until(lambda: viewer.colour(*beside) == colour, 30, f"it is {colour}")
 
@@ -88,17 +89,17 @@ def test_a_crashed_display_server_ends_the_run_with_a_clear_error_and_a_new_star
     aikore: AiKoreServer,
 ) -> None:
     instance = painted(aikore, "Paint")
-    with aikore.socket("/api/instances/paint/desktop") as socket:
-        Viewer(socket)
+    with aikore.socket("/api/instances/paint/desktop") as line:
+        Viewer(line)
         programs(aikore, "paint", "Xvnc")[0].send_signal(signal.SIGSEGV)
         with pytest.raises(ConnectionClosed):
             while True:
-                socket.recv(timeout=20)
+                line.recv(timeout=20)
     failed = aikore.wait_status("paint", "error")
     assert failed["failure"]["code"] == "display_failed"
     assert "display server (Xvnc) ended" in aikore.log_text("paint")
-    with aikore.socket("/api/instances/paint/desktop") as socket, pytest.raises(ConnectionClosed) as refusal:
-        socket.recv(timeout=20)
+    with aikore.socket("/api/instances/paint/desktop") as line, pytest.raises(ConnectionClosed) as refusal:
+        line.recv(timeout=20)
     assert refusal.value.rcvd and refusal.value.rcvd.code == 4409
 
     aikore.start_and_wait("paint")
@@ -138,8 +139,8 @@ def test_a_machine_without_a_display_server_refuses_desktops_and_says_what_to_in
     assert server.http.get("/api/instances").json() == []
     plain = server.create("Plain", "Static")
     assert (plain["vnc_display"], plain["urls"]["desktop"]) == (None, None)
-    with server.socket("/api/instances/plain/desktop") as socket, pytest.raises(ConnectionClosed) as refusal:
-        socket.recv(timeout=20)
+    with server.socket("/api/instances/plain/desktop") as line, pytest.raises(ConnectionClosed) as refusal:
+        line.recv(timeout=20)
     assert refusal.value.rcvd and refusal.value.rcvd.code == 4404
 
 
@@ -167,3 +168,9 @@ def test_a_desktop_ends_as_its_app_ends_and_leaves_nothing(aikore: AiKoreServer)
     assert [pid for pid in sessions if psutil.pid_exists(pid)] == []
     assert [number for number in displays if desktop.is_alive(number) or desktop.x_socket(number).exists()] == []
     assert list((aikore.home / "run").glob("vnc-*")) == []
+
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.bind(f"\0{desktop.x_socket(displays[0])}")
+        stranger.listen()
+        aikore.post("fails", "start")
+        wait_until(lambda: "is used by another program" in aikore.get("fails")["status_detail"], 10)
