@@ -9,7 +9,7 @@ import { loadStyleOf } from "./vendor.js";
 /** @import {Instance, Tool, ToolKind} from "./types.js" */
 
 /** @type {ToolKind} */
-export const desktop = { kind: "desktop", label: "Desktop", key: "w", role: "operator", offered: (instance) => instance.persistent_mode, open };
+export const desktop = { kind: "desktop", label: "Desktop", key: "p", role: "operator", offered: (instance) => instance.persistent_mode, open };
 
 /** @param {HTMLElement} panel @param {Instance} instance @returns {Tool} */
 function open(panel, instance) {
