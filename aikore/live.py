@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -19,6 +19,9 @@ from aikore.naming import localise
 SEND_TIMEOUT = 30.0
 """Seconds a client may take to accept one message before it is let go."""
 
+REASON_MOST = 120
+"""Bytes of a closing frame's reason; the protocol allows 123."""
+
 Snapshot = Callable[[], dict[str, Any]]
 Show = Callable[[Any, Role], Any]
 """Returns data as somebody of a role may see them."""
@@ -32,12 +35,7 @@ def router(bus: Bus, snapshot: Snapshot, show: Show, instance_id: InstanceId) ->
     routes = APIRouter()
 
     async def serve(socket: WebSocket, whole: Snapshot, wanted: Callable[[Event], bool]) -> None:
-        sender = asyncio.create_task(_send(socket, bus, whole, wanted, show))
-        reader = asyncio.create_task(until_gone(socket))
-        try:
-            await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await end_quietly(sender, reader)
+        await until_one_ends(_send(socket, bus, whole, wanted, show), until_gone(socket))
 
     @routes.websocket("/api/events", dependencies=access.VIEWER)
     async def events(socket: WebSocket) -> None:
@@ -50,7 +48,7 @@ def router(bus: Bus, snapshot: Snapshot, show: Show, instance_id: InstanceId) ->
         try:
             number = instance_id(id)
         except NotFoundError as error:
-            await socket.close(NOT_FOUND, error.message[:100])
+            await close(socket, NOT_FOUND, error.message)
             return
 
         def whole() -> dict[str, Any]:
@@ -59,6 +57,20 @@ def router(bus: Bus, snapshot: Snapshot, show: Show, instance_id: InstanceId) ->
         await serve(socket, whole, lambda event: event.topic.startswith("instance") and event.data["id"] == number)
 
     return routes
+
+
+async def until_one_ends(*sides: Coroutine[Any, Any, None]) -> None:
+    """Serve the sides of a socket, such as sending and receiving, until one of them ends; end the others with it."""
+    tasks = [asyncio.create_task(side) for side in sides]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await end_quietly(*tasks)
+
+
+async def close(socket: WebSocket, code: int, reason: str) -> None:
+    """Close a socket and say why, as far as the reason fits into a closing frame (RFC 6455, 5.5)."""
+    await socket.close(code, reason.encode()[:REASON_MOST].decode(errors="ignore"))
 
 
 async def until_gone(socket: WebSocket) -> None:

@@ -82,16 +82,28 @@ def listeners(port: int) -> set[int]:
 def holds_socket(processes: set[int], inodes: set[int]) -> bool:
     """Say whether one of these processes holds one of the sockets."""
     wanted = {f"socket:[{inode}]" for inode in inodes}
-    return any(wanted & _links(pid) for pid in processes)
+    return any(not wanted.isdisjoint(descriptors(pid)) for pid in processes)
 
 
-def _links(pid: int) -> set[str]:
-    links = set()
+def descriptors(pid: int) -> list[str]:
+    """Return what the descriptors of a process lead to, as far as that can be seen."""
+    found = []
     with suppress(OSError):
-        for fd in os.listdir(f"/proc/{pid}/fd"):
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):
             with suppress(OSError):
-                links.add(str(Path(f"/proc/{pid}/fd/{fd}").readlink()))
-    return links
+                found.append(os.readlink(f"/proc/{pid}/fd/{descriptor}"))  # noqa: PTH115 — a Path costs ten times more
+    return found
+
+
+def marked(name: str, value: str) -> set[int]:
+    """Return the processes that were started with this variable in their environment."""
+    mark = f"{name}={value}".encode()
+    found = set()
+    for pid in pids():
+        with suppress(OSError):
+            if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                found.add(pid)
+    return found
 
 
 def describe_listener(port: int) -> str | None:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, WebSocket
 
 from aikore.auth import access
 from aikore.errors import AiKoreError
-from aikore.live import end_quietly
+from aikore.live import close, until_one_ends
 
 CHUNK = 65536
 SEND_TIMEOUT = 60.0
@@ -32,7 +32,7 @@ def router(socket_of: SocketOf) -> APIRouter:
         try:
             reader, writer = await asyncio.open_unix_connection(socket_of(id), limit=CHUNK)
         except AiKoreError as error:
-            await socket.close(NOT_FOUND, error.message.encode()[:120].decode(errors="ignore"))
+            await close(socket, NOT_FOUND, error.message)
         except OSError:
             await socket.close(NOT_UP, "the desktop is not up")
         else:
@@ -43,13 +43,10 @@ def router(socket_of: SocketOf) -> APIRouter:
 
 async def _carry(socket: WebSocket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Carry bytes both ways until one side ends. A slow viewer slows the display server's sending to it alone."""
-    out = asyncio.create_task(_send(socket, reader))
-    back = asyncio.create_task(_receive(socket, writer))
     try:
-        await asyncio.wait((out, back), return_when=asyncio.FIRST_COMPLETED)
+        await until_one_ends(_send(socket, reader), _receive(socket, writer))
     finally:
         writer.close()
-        await end_quietly(out, back)
 
 
 async def _send(socket: WebSocket, reader: asyncio.StreamReader) -> None:

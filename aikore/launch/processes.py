@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from contextlib import suppress
-from pathlib import Path
 
 from aikore import procfs
 from aikore.launch.keeper import descendants
@@ -16,13 +15,7 @@ RUN_MARK = "AIKORE_RUN"
 
 def marked(run_uuid: str) -> set[int]:
     """Return the processes that carry ``AIKORE_RUN=<run_uuid>`` in their environment."""
-    mark = f"{RUN_MARK}={run_uuid}".encode()
-    found = set()
-    for pid in procfs.pids():
-        with suppress(OSError):
-            if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-                found.add(pid)
-    return found
+    return procfs.marked(RUN_MARK, run_uuid)
 
 
 def kill_marked(run_uuid: str, patience: float = 5.0) -> set[int]:

@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from aikore.auth import access
 from aikore.errors import NotFoundError
-from aikore.live import end_quietly
+from aikore.live import close, end_quietly, until_gone, until_one_ends
 from aikore.logs import search as searching
 from aikore.logs import times
 from aikore.logs.follow import DEFAULT_TAIL, Frame, follow
@@ -253,26 +253,16 @@ def _add_stream(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:
         try:
             folder = resolve(id)
         except NotFoundError as error:
-            await socket.close(NOT_FOUND, error.message[:100])
+            await close(socket, NOT_FOUND, error.message)
             return
-        sender = asyncio.create_task(_send(socket, reader, folder, offset, tail))
-        watcher = asyncio.create_task(_until_gone(socket))
-        try:
-            await asyncio.wait((sender, watcher), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await end_quietly(sender, watcher)
-
-
-async def _until_gone(socket: WebSocket) -> None:
-    while (await socket.receive())["type"] != "websocket.disconnect":
-        pass
+        await until_one_ends(_send(socket, reader, folder, offset, tail), until_gone(socket))
 
 
 class _RefusedError(Exception):
     """The log cannot be followed; ``code`` and the message close the socket."""
 
     def __init__(self, code: int, reason: str) -> None:
-        super().__init__(reason[:100])
+        super().__init__(reason)
         self.code = code
 
 
@@ -283,7 +273,7 @@ async def _send(socket: WebSocket, reader: Reader, folder: Path, offset: int | N
             await socket.send_text(json.dumps(asdict(frame), ensure_ascii=False, separators=(",", ":")))
         await socket.close(NOT_FOUND, "the instance was removed")
     except _RefusedError as error:
-        await socket.close(error.code, str(error))
+        await close(socket, error.code, str(error))
     finally:
         await frames.aclose()
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from aikore import procfs
+
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
 AFRESH_EVERY = 15
@@ -110,17 +112,7 @@ def open_files(pid: int) -> int | None:
         return None
 
 
-def descriptors(pid: int) -> list[str]:
-    """Return what the descriptors of a process lead to, as far as that can be seen."""
-    found = []
-    with suppress(OSError):
-        for descriptor in os.listdir(f"/proc/{pid}/fd"):
-            with suppress(OSError):
-                found.append(os.readlink(f"/proc/{pid}/fd/{descriptor}"))  # noqa: PTH115 — a Path costs ten times more
-    return found
-
-
 def held_devices(pids: Iterable[int], devices: Iterable[str]) -> set[str] | None:
     """Return which of the device files these processes hold open; None when none of them lets us see."""
-    wanted, targets = set(devices), [target for pid in pids for target in descriptors(pid)]
+    wanted, targets = set(devices), [target for pid in pids for target in procfs.descriptors(pid)]
     return wanted.intersection(targets) if targets else None

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from aikore import procfs
 from aikore.config import Settings
 from aikore.monitor import gpus, processes
 from aikore.monitor.amd import AmdReader
@@ -201,7 +202,7 @@ class Sampler:
         own = processes.read(os.getpid())
         assert own is not None
         share = self._cpu.of(time.process_time() * 100, now)
-        descriptors = processes.descriptors(os.getpid())
+        descriptors = procfs.descriptors(os.getpid())
         return {
             "cpu": share,
             "memory": own.memory,

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from aikore.auth import access
 from aikore.errors import InvalidError, NotReadyError
-from aikore.live import end_quietly, until_gone
+from aikore.live import until_gone, until_one_ends
 from aikore.monitor.figures import Stats
 from aikore.monitor.history import CELLS_MOST, MINUTES, SECONDS
 from aikore.monitor.sampler import Sampler
@@ -57,12 +57,7 @@ def router(sampler: Sampler, metrics: Callable[[], tuple[bytes, str]]) -> APIRou
     async def stream(socket: WebSocket) -> None:
         await socket.accept()
         with sampler.watching():
-            sender = asyncio.create_task(_send(socket, sampler))
-            reader = asyncio.create_task(until_gone(socket))
-            try:
-                await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                await end_quietly(sender, reader)
+            await until_one_ends(_send(socket, sampler), until_gone(socket))
 
     @routes.get("/api/system/history", response_model=HistoryAnswer, dependencies=access.VIEWER)
     def history(

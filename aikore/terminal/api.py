@@ -15,7 +15,7 @@ from aikore.auth.guard import DETAIL_KEY
 from aikore.auth.identity import Identity, identity_in
 from aikore.auth.roles import Role
 from aikore.errors import AccessDeniedError, AiKoreError, NotFoundError
-from aikore.live import end_quietly
+from aikore.live import close, until_one_ends
 from aikore.problems import problem_responses
 from aikore.terminal.session import Session, Viewer
 from aikore.terminal.sessions import Sessions
@@ -143,7 +143,7 @@ def _add_sockets(routes: APIRouter, sessions: Sessions, shell_of: ShellOf, house
                 raise NotFoundError("This terminal belongs to another instance.")
         except AiKoreError as error:
             code = NOT_FOUND if isinstance(error, NotFoundError) else REFUSED
-            await socket.close(code, error.message.encode()[:120].decode(errors="ignore"))
+            await close(socket, code, error.message)
             return
         await _show(socket, session, at)
 
@@ -168,13 +168,10 @@ def _add_sockets(routes: APIRouter, sessions: Sessions, shell_of: ShellOf, house
 async def _show(socket: WebSocket, session: Session, at: int | None) -> None:
     """Connect a socket with a terminal until one of them ends."""
     viewer = session.attach(at)
-    sender = asyncio.create_task(_send(socket, session, viewer))
-    reader = asyncio.create_task(_receive(socket, session, viewer))
     try:
-        await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
+        await until_one_ends(_send(socket, session, viewer), _receive(socket, session, viewer))
     finally:
         session.detach(viewer)
-        await end_quietly(sender, reader)
 
 
 async def _send(socket: WebSocket, session: Session, viewer: Viewer) -> None:

@@ -8,7 +8,6 @@ import signal
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from ptyprocess import PtyProcess
 
@@ -210,10 +209,4 @@ class Pty:
 
     def programs(self) -> set[int]:
         """Return the programs of this terminal, by the mark in their environment. Blocks on /proc."""
-        mark = f"{MARK}={self._mark}".encode()
-        found = set()
-        for pid in procfs.pids():
-            with suppress(OSError):
-                if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") and procfs.stat(pid):
-                    found.add(pid)
-        return found
+        return {pid for pid in procfs.marked(MARK, self._mark) if procfs.stat(pid)}

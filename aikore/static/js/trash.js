@@ -2,6 +2,7 @@
 
 import { access } from "./access.js";
 import { call } from "./api.js";
+import { sureButton } from "./dialog.js";
 import { byId, el } from "./dom.js";
 import { store } from "./store.js";
 import { attempt } from "./toasts.js";
@@ -32,14 +33,7 @@ export function updateTrash() {
 /** @param {Trashed} entry */
 function line(entry) {
   const path = `/api/trash/${encodeURIComponent(entry.id)}`;
-  const remove = el("button", { class: "danger", text: "Remove" });
-  remove.addEventListener("click", () => {
-    if (remove.dataset.sure) void attempt(call("DELETE", path));
-    else {
-      remove.dataset.sure = "yes";
-      remove.textContent = `Remove ${shownSize(entry.size)} for good`;
-    }
-  });
+  const remove = sureButton("Remove", `Remove ${shownSize(entry.size)} for good`, () => void attempt(call("DELETE", path)));
   const restore = el("button", { text: "Restore", "data-testid": "restore", onclick: () => void attempt(call("POST", `${path}/restore`)) });
   return el("li", {}, el("span", { class: "grow" }, el("span", { class: "title", text: entry.name }),
     el("span", { class: "sub", text: `${entry.base_blueprint} · ${shownSize(entry.size)} · ${new Date(entry.deleted_at).toLocaleString()}` })),

@@ -99,7 +99,7 @@ export function instanceCards(uPlot, id, gpus) {
     card(uPlot, { title: "CPU", write: percent }, (track) => [line(track, `instance.${id}.cpu`, "", "--chart-0")]),
     card(uPlot, { title: "Memory", write: bytes }, (track) => [line(track, `instance.${id}.memory`, "", "--chart-1")]),
     ...(gpus ? [card(uPlot, { title: "GPU memory", write: bytes, stacked: true }, (track) => [...track.values.keys()].filter((name) => name.startsWith(prefix))
-      .map((name, at) => line(track, name, `GPU ${name.slice(prefix.length, -".memory".length)}`, `--chart-${at % 8}`)))] : []),
+      .map((name, at) => line(track, name, `GPU ${name.slice(prefix.length, -".memory".length)}`, colourOf(at))))] : []),
   ];
 }
 

@@ -85,7 +85,7 @@ export const watts = (value) => known(value, (known) => `${known.toFixed(0)} W`)
 
 const COLOURS = 8;
 
-/** @param {number} id of an instance @returns {string} its colour in every chart */
+/** @param {number} id of an instance, or the place of a line @returns {string} its colour in every chart */
 export const colourOf = (id) => `--chart-${id % COLOURS}`;
 
 /** @param {number} gpu_memory @param {boolean} inferred */

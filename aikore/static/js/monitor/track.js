@@ -29,6 +29,7 @@ export class Track {
   constructor(range, series = SERIES) {
     this.range = range;
     this.series = series;
+    this.pattern = new RegExp(`^(${series.replaceAll(".", "\\.").replaceAll("*", "[^.]+").replaceAll(",", "|")})$`);
   }
 
   /** Begin anew. @param {typeof RANGES[number]} [range] @returns {Promise<boolean>} whether this was still wanted when it came */
@@ -45,19 +46,10 @@ export class Track {
     const now = Math.floor(stats.time);
     if (now - last > 60) return this.#ask(undefined);
     const all = valuesOf(stats);
-    const values = Object.fromEntries(Object.entries(all).filter(([name]) => this.#wanted(name)));
+    const values = Object.fromEntries(Object.entries(all).filter(([name]) => this.pattern.test(name)));
     for (let second = last + 1; second <= now; second++) this.#append(second, values);
     this.#trim();
     return now > last;
-  }
-
-  /** @param {string} name */
-  #wanted(name) {
-    const parts = name.split(".");
-    return this.series.split(",").some((pattern) => {
-      const wanted = pattern.split(".");
-      return wanted.length === parts.length && wanted.every((part, at) => part === "*" || part === parts[at]);
-    });
   }
 
   /** @param {number | undefined} from ask for what comes after only @returns {Promise<boolean>} */
