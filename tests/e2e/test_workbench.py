@@ -254,9 +254,27 @@ def test_the_table_sorts_groups_and_keeps_an_order_made_by_hand(dashboard: Dashb
     page.get_by_test_id("grouping").select_option("group")
     server.http.patch("/api/instances/log", json={"group": "Watch"}).raise_for_status()
     expect(page.get_by_test_id("group")).to_have_text(["Watch1", "Without a group3"])
+    drag(page, dashboard.row("a10").locator(".handle"), dashboard.row("log"))
+    expect_names(page, "a10", "log", "a9", "b2")
+    drag(page, dashboard.row("b2").locator(".handle"), page.get_by_test_id("group").filter(has_text="Watch"))
+    expect(page.get_by_test_id("group")).to_have_text(["Watch3", "Without a group1"])
+    dashboard.row("a9").focus()
+    page.keyboard.press("Alt+ArrowUp")
+    expect(page.get_by_test_id("group")).to_have_text(["Watch4"])
+    expect_names(page, "b2", "a10", "log", "a9")
+    assert {one["group"] for one in server.http.get("/api/instances").json()} == {"Watch"}
     page.get_by_test_id("grouping").select_option("status")
-    server.post("a10", "start")
-    expect_names(page, "a10", "a9", "b2", "log")
+    server.post("a9", "start")
+    expect_names(page, "a9", "b2", "a10", "log")
+    page.get_by_test_id("grouping").select_option("none")
+    page.get_by_test_id("sort-memory").click()
+    expect(page.locator("[aria-sort=descending]")).to_have_text("RAM")
+    expect_names(page, "a9", "b2", "a10", "log")
+    page.mouse.move(700, 20)  # while it is over the table, no row moves by itself
+    server.post("log", "start")
+    expect_names(page, "a9", "log", "b2", "a10")
+    page.get_by_test_id("sort-memory").click()
+    expect_names(page, "b2", "a10", "log", "a9")
 
 
 def drag(page: Page, handle: Locator, onto: Locator) -> None:

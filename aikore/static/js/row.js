@@ -73,7 +73,7 @@ export function makeRow(id, choose) {
 /** @param {() => Instance} now */
 function makeCells(now) {
   const box = el("input", { type: "checkbox", "data-testid": "choose", tabindex: "-1" });
-  const handle = el("span", { class: "handle", title: "Drag to order" });
+  const handle = el("span", { class: "handle" });
   const title = el("span", { class: "title" });
   const slot = el("span", { class: "chip", text: "/comfyui/", title: "Also answers at /comfyui/" });
   const blueprint = el("span", { class: "sub" });
@@ -109,6 +109,7 @@ function makeCells(now) {
     setText(address, instance.urls.path);
     setText(go, toggling(instance) === "stop" ? "Stop" : "Start");
     go.dataset.action = toggling(instance);
+    handle.title = access.may("admin") ? "Drag to order" : "";
     go.hidden = !access.may("operator");
     go.disabled = !instance.actions.includes(toggling(instance));
     box.setAttribute("aria-label", `Choose ${instance.name}`);

@@ -1,9 +1,10 @@
 /** The table of instances: one row per instance, kept and patched in place, moved only when its place changes. */
 
-import { arrangement, grouped, matches, rearrange, sorted } from "./arrange.js";
+import { arrangement, FIGURE_ORDERS, grouped, matches, rearrange, sorted } from "./arrange.js";
 import { anchorAt, chooseOne, chooseRange, showChoice, together } from "./choice.js";
 import { byId, setText } from "./dom.js";
 import { heading, makeHeads, showSort } from "./heads.js";
+import { feed } from "./monitor/feed.js";
 import { draggable, putBeside } from "./order.js";
 import { makeRow } from "./row.js";
 import { store } from "./store.js";
@@ -60,11 +61,12 @@ export function chooseBy(step, extend) {
   if (extend) mark(() => chooseRange(shown, id));
 }
 
-/** Move the chosen row up or down. @param {number} step */
+/** Move the chosen row up or down, at the edge of its group into the next one. @param {number} step */
 export function moveBy(step) {
   const target = current === null ? undefined : shown[shown.indexOf(current) + step];
   if (current === null || target === undefined) return;
-  void putBeside(current, target, step > 0, reordered);
+  const crosses = arrangement.grouping === "group" && store.instances.get(current)?.group !== store.instances.get(target)?.group;
+  void putBeside(current, target, crosses ? step < 0 : step > 0, reordered);
 }
 
 export function toggleChosen() {
@@ -183,6 +185,9 @@ export function beginTable() {
   grouping.value = arrangement.grouping;
   grouping.addEventListener("change", () => { rearrange({ grouping: /** @type {Grouping} */ (grouping.value) }); arrange(); });
   filter.addEventListener("input", arrange);
+  feed.addEventListener("sample", () => {
+    if (arrangement.sort in FIGURE_ORDERS && !byId("list").matches(":hover")) arrange(); // no row flees from the pointer
+  });
   byId("choose-all").addEventListener("change", (event) => mark(() => {
     for (const id of shown) chooseOne(id, /** @type {HTMLInputElement} */ (event.target).checked);
   }));
