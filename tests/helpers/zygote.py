@@ -6,6 +6,8 @@ What it starts is as real as any other, but was not executed anew: no use for te
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
 import subprocess
@@ -80,13 +82,23 @@ class Forked:
 
 def serve(questions: TextIO) -> None:
     """Answer questions until nobody asks any more."""
-    for name in PRELOADED:
-        __import__(name)
+    _prepare()
     for line in questions:
         question = json.loads(line)
         answer = _start(question) if question["do"] == "start" else _poll(question["pid"])
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def _prepare() -> None:
+    """Do what every AiKore does at its start and what depends on none of its settings."""
+    for name in PRELOADED:
+        importlib.import_module(name)
+    from aikore.proxy.render import ENVIRONMENT
+
+    for template in ENVIRONMENT.list_templates():
+        ENVIRONMENT.get_template(template)
+    gc.freeze()
 
 
 def _poll(pid: int) -> int | None:
