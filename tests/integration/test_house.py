@@ -202,17 +202,20 @@ def test_the_manager_killed_fifty_times_tells_no_lie(aikore: AiKoreServer) -> No
 
 def refusal(server: AiKoreServer) -> str:
     """Run `aikore serve` that must refuse to start; return what it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "aikore", "serve"], env=server.environment, capture_output=True, text=True, timeout=30
-    )
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
+    server.launch()
+    assert server.process is not None
+    assert server.process.wait(30) == 1, server.log()
+    assert "Traceback" not in server.log()
+    return server.log()
 
 
 def test_a_second_manager_on_the_same_home_is_refused(aikore: AiKoreServer) -> None:
     assert aikore.process is not None
-    assert f"Another AiKore (process {aikore.process.pid})" in refusal(aikore)
+    command = [sys.executable, "-m", "aikore", "serve"]
+    done = subprocess.run(command, env=aikore.environment, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert f"Another AiKore (process {aikore.process.pid})" in done.stderr
+    assert "Traceback" not in done.stderr
     assert aikore.answers()
 
 
