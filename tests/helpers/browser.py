@@ -9,7 +9,18 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
+NOT_OF_THE_PAGE = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup")
+"""Pages of the browser's own address bar: they take more work in every window than the dashboard."""
+DISABLED_BY_PLAYWRIGHT = (
+    "AimEnabled", "AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose", "HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades", "LensOverlay", "MediaRouter",
+    "NetworkTimeServiceQuerying", "OptimizationHints", "PaintHolding", "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+)  # fmt: skip
+"""What it disables itself; of two such lists, Chromium takes the second."""
+
 CHROMIUM_ARGS = [
+    f"--disable-features={','.join(NOT_OF_THE_PAGE + DISABLED_BY_PLAYWRIGHT)}",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
