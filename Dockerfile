@@ -15,8 +15,7 @@ RUN pip install -q --no-cache-dir -c requirements.lock uv hatchling "nodejs-whee
     uv venv -q --python /usr/bin/python3 /opt/aikore && \
     uv pip install -q --no-cache --python /opt/aikore --compile-bytecode -c requirements.lock -r pyproject.toml
 COPY package.json package-lock.json .npmrc ./
-COPY tools/vendor tools/vendor
-RUN mkdir -p aikore/static && python tools/vendor/bundle.py
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN hatchling build -t wheel -d /wheel
 

@@ -14,6 +14,7 @@ ENGINE ?= $(if $(shell command -v docker),docker,podman)
 PROFILE ?= $(if $(wildcard /dev/nvidiactl),nvidia,$(if $(wildcard /dev/kfd),amd,cpu))
 COMPOSE := $(ENGINE) compose --profile $(PROFILE)
 IMAGE ?= aikore
+BUNDLE := aikore/static/dist/sources.json
 export BUILDAH_FORMAT := docker
 export DOCKER_BUILDKIT := 1
 
@@ -25,7 +26,7 @@ help: ## list the commands
 run: $(VENV)/.run ## start AiKore and print its address (AIKORE_* variables are its settings)
 	@exec $(BIN)/aikore serve
 
-test: $(VENV)/.test node_modules/.done ## install what the tests need and run all of them
+test: $(VENV)/.test $(BUNDLE) node_modules/.done ## install what the tests need and run all of them
 	$(PYTEST) tests/unit tests/test_layers.py -n $(WORKERS) -q
 	$(PYTEST) tests/integration tests/e2e -n $(WORKERS) --dist worksteal -q
 
@@ -39,7 +40,7 @@ check: $(VENV)/.test node_modules/.done ## lint, types, shell rules, front-end t
 soak: $(VENV)/.test ## the long forms of the tests (hundreds of kills and reloads)
 	$(PYTEST) tests -m soak -q --timeout 3600
 
-bench: $(VENV)/.test ## measure against references in the same run
+bench: $(VENV)/.test $(BUNDLE) ## measure against references in the same run
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 lock: ## renew requirements.lock from pyproject.toml
@@ -72,7 +73,7 @@ image-test: $(VENV)/.image ## build the image and run it in every way the docume
 	$(PYTEST) tests/image -q
 
 clean: ## remove what was installed here
-	rm -rf $(VENV) node_modules aikore/static/vendor
+	rm -rf $(VENV) node_modules aikore/static/vendor aikore/static/dist
 
 $(VENV)/.run: pyproject.toml requirements.lock tools/install package-lock.json $(wildcard tools/vendor/*)
 	tools/install run $(PYTHON) $(VENV)
@@ -85,6 +86,10 @@ $(VENV)/.image: pyproject.toml requirements.lock tools/install package-lock.json
 $(VENV)/.test: pyproject.toml requirements.lock tools/install package-lock.json $(wildcard tools/vendor/*)
 	tools/install test $(PYTHON) $(VENV)
 	@touch $@ $(VENV)/.run
+
+$(BUNDLE): aikore/static/index.html $(shell find aikore/static/css aikore/static/js -type f) | $(VENV)/.test
+	$(BIN)/python tools/vendor/bundle.py
+	@touch $@
 
 node_modules/.done: package-lock.json
 	if command -v npm >/dev/null; then npm ci --silent; else echo "npm is missing: what needs it is not checked"; fi

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 FIRST_MODULE = "js/app.js"
 IMPORT = re.compile(r"^(?:import|export)\s[^;]*?from\s*\"(\.[^\"]+)\"|^import\s+\"(\.[^\"]+)\"", re.MULTILINE)
 """A static import of one of our own modules; what is imported when first needed is none."""
+STYLE = re.compile(r' *<link rel="stylesheet" href="static/css/[^"]+">\n?')
 
 
 def digest(static: Path) -> str:
@@ -23,11 +25,38 @@ def digest(static: Path) -> str:
 
 
 def page(static: Path, version: str) -> str:
-    """Return the dashboard's page with addresses of a version; its modules are fetched side by side, not in turn."""
+    """Return the dashboard's page with addresses of a version: of its bundle, else of single modules."""
     text = (static / "index.html").read_text()
-    preloads = "\n".join(f'  <link rel="modulepreload" href="static/{name}">' for name in modules(static))
-    text = text.replace("</head>", f"{preloads}\n</head>", 1)
+    text = _bundled(text) if is_bundled(static) else _single(text, modules(static))
     return re.sub(r'((?:href|src)=")static/', rf"\1static/v-{version}/", text)
+
+
+def is_bundled(static: Path) -> bool:
+    """Tell whether there is a bundle made of just the files that are here; tools/vendor/bundle.py makes it."""
+    try:
+        sources = json.loads((static / "dist/sources.json").read_text())
+    except FileNotFoundError:
+        return False
+    return all(_sha256(static / name) == digest for name, digest in sources.items())
+
+
+def _sha256(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _bundled(text: str) -> str:
+    style, module = '<link rel="stylesheet" href="static/dist/page.css">', _preloads(["dist/app.js"])
+    text = STYLE.sub("", text).replace("static/js/begin.js", "static/dist/begin.js")
+    return text.replace("</head>", f"{style}\n{module}\n</head>", 1)
+
+
+def _single(text: str, modules: list[str]) -> str:
+    """Let modules be fetched side by side, not in turn."""
+    return text.replace("</head>", f"{_preloads(modules)}\n</head>", 1)
+
+
+def _preloads(modules: list[str]) -> str:
+    return "\n".join(f'<link rel="modulepreload" href="static/{name}">' for name in modules)
 
 
 def modules(static: Path) -> list[str]:

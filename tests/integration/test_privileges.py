@@ -6,7 +6,8 @@ import os
 import pwd
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import psutil
@@ -20,17 +21,15 @@ NOBODY = pwd.getpwnam("nobody")
 
 
 @pytest.fixture
-def reachable(tmp_path: Path) -> Path:
-    """Open the way to the test's folder for everybody."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder == Path("/tmp"):
-            break
-        folder.chmod(folder.stat().st_mode | 0o011)
-    return tmp_path
+def tmp_path() -> Iterator[Path]:
+    """A folder that everybody can reach. Each run of pytest closes the one that all runs share."""
+    with tempfile.TemporaryDirectory(prefix="aikore-test-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
 
 
 @pytest.fixture
-def public_server(reachable: Path, aikore_factory: Callable[..., AiKoreServer]) -> Callable[..., AiKoreServer]:
+def public_server(aikore_factory: Callable[..., AiKoreServer]) -> Callable[..., AiKoreServer]:
     """Make servers that run by a Python which everybody can read, as the tests' own may lie in root's home."""
 
     def make(**settings: object) -> AiKoreServer:

@@ -15,6 +15,11 @@ import { ago } from "./times.js";
 
 /** @type {Map<number, Row>} */
 const rows = new Map();
+/** How many rows get their cells right away; the others do when they come near to being seen. So hundreds cost little more. */
+const FILLED_AT_ONCE = 30;
+const near = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) if (isIntersecting) fill(Number(/** @type {HTMLElement} */ (target).dataset.instance));
+}, { root: byId("list"), rootMargin: "600px" });
 /** @type {number[]} ids of the rows that are shown, from above */
 let shown = [];
 /** @type {number | null} */
@@ -38,6 +43,7 @@ function choose(id) {
   const now = id !== null && shown.includes(id) ? id : shown[0];
   if (now !== reachable) {
     rows.get(reachable ?? -1)?.current(false);
+    if (now !== undefined) fill(now);
     rows.get(now ?? -1)?.current(true);
     reachable = now;
   }
@@ -73,43 +79,53 @@ export function clearChoice() {
 /** @param {() => void} change of what is chosen together */
 function mark(change) {
   change();
-  for (const [id, { row, box }] of rows) {
-    box.checked = together.has(id);
-    row.setAttribute("aria-selected", String(box.checked));
-  }
+  for (const [id, row] of rows) row.chosen(together.has(id));
   showChoice(shown);
 }
 
-/** @param {number} id @returns {Row} */
-function addRow(id) {
+/** @param {Instance} instance @returns {Row} */
+function addRow(instance) {
+  const { id } = instance;
   const made = makeRow(id, choose);
-  made.row.setAttribute("aria-selected", "false");
+  made.update(instance);
+  made.chosen(false);
   made.row.addEventListener("click", (event) => {
-    const onBox = event.target === made.box;
+    const box = event.target instanceof HTMLInputElement ? event.target : null;
     if (event.shiftKey) mark(() => chooseRange(shown, id));
-    else if (onBox || event.ctrlKey || event.metaKey) mark(() => chooseOne(id, onBox ? made.box.checked : !together.has(id)));
+    else if (box || event.ctrlKey || event.metaKey) mark(() => chooseOne(id, box ? box.checked : !together.has(id)));
   });
   made.row.addEventListener("mousedown", (event) => { if (event.shiftKey) event.preventDefault(); }); // selects no text
-  draggable(made.handle, id, reordered);
   rows.set(id, made);
+  if (rows.size <= FILLED_AT_ONCE) fill(id);
+  else near.observe(made.row);
   return made;
+}
+
+/** @param {number} id */
+function fill(id) {
+  const made = rows.get(id);
+  if (!made) return;
+  near.unobserve(made.row);
+  const handle = made.fill();
+  if (handle) draggable(handle, id, reordered);
 }
 
 export function updateTable() {
   for (const [id, { row }] of rows) {
     if (store.instances.has(id)) continue;
+    near.unobserve(row);
     row.remove();
     rows.delete(id);
     if (current === id) current = null;
     if (reachable === id) reachable = undefined;
   }
-  for (const instance of store.instances.values()) (rows.get(instance.id) ?? addRow(instance.id)).update(instance);
+  for (const [id, row] of rows) row.update(/** @type {Instance} */ (store.instances.get(id)));
   arrange();
 }
 
 /** @param {Instance} instance */
 export function updateRow(instance) {
-  (rows.get(instance.id) ?? addRow(instance.id)).update(instance);
+  rows.get(instance.id)?.update(instance);
   if (!waiting) (document.hidden ? setTimeout : requestAnimationFrame)(arrange);
   waiting = true;
 }
@@ -124,9 +140,9 @@ function arrange() {
   for (const group of grouped(found)) {
     const folded = arrangement.folded.includes(group.key);
     if (group.key) wanted.push(heading(group, folded, arrange));
-    for (const { id } of folded ? [] : group.members) {
-      shown.push(id);
-      wanted.push(/** @type {Row} */ (rows.get(id)).row);
+    for (const instance of folded ? [] : group.members) {
+      shown.push(instance.id);
+      wanted.push((rows.get(instance.id) ?? addRow(instance)).row);
     }
   }
   reconcile(byId("rows"), wanted);

@@ -57,10 +57,10 @@ function show(stats) {
     const one = running.get(id);
     if (!one && !row.querySelector("td[data-figure] span:not(:empty)")) continue;
     for (const { figure, of, write } of FIGURES) {
-      const cell = row.querySelector(`td[data-figure="${figure}"]`);
-      if (!(cell instanceof HTMLElement)) continue;
       const value = one ? of(one) : null;
       if (step) push(pastOf(figure, id), value);
+      const cell = row.querySelector(`td[data-figure="${figure}"]`);
+      if (!(cell instanceof HTMLElement)) continue;
       draw(cell, one ? write(one, value) : "", one && figure === "gpu" && !value ? [] : pastOf(figure, id), step);
       cell.title = one?.gpu_inferred && figure === "gpu" ? "Concluded from pinning and changes: the driver does not name our processes." : "";
     }
