@@ -132,6 +132,14 @@ class AiKoreServer:
     def log(self) -> str:
         return self.log_path.read_text()[-6000:] if self.log_path.exists() else ""
 
+    def refusal(self) -> str:
+        """Start the process, which must refuse to run; return what it says."""
+        self.launch()
+        assert self.process is not None
+        assert self.process.wait(30) == 1, self.log()
+        assert "Traceback" not in self.log()
+        return self.log()
+
     def kill(self) -> None:
         """End the manager the hard way; keepers and NGINX go on."""
         assert self.process is not None
