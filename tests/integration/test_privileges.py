@@ -51,14 +51,6 @@ def public(path: str) -> bool:
     return all(folder.stat().st_mode & 0o005 == 0o005 for folder in (Path(path), *Path(path).parents))
 
 
-def refusal(server: AiKoreServer) -> str:
-    """Start a server that is to refuse; return what it says."""
-    server.launch()
-    assert server.process
-    assert server.process.wait(20) == 1
-    return server.log()
-
-
 def users_of(pids: Iterable[int]) -> set[int]:
     return {uid for pid in pids for uid in psutil.Process(pid).uids()}
 
@@ -108,7 +100,7 @@ def test_a_user_that_cannot_be_is_refused_before_anything_is_made(
     aikore_factory: Callable[..., AiKoreServer], user: str, words: str
 ) -> None:
     server = aikore_factory(user=user)
-    assert words in refusal(server)
+    assert words in server.refusal()
     assert not server.home.exists()
 
 
@@ -117,7 +109,7 @@ def test_a_data_folder_of_somebody_else_is_refused_with_the_command_that_hands_i
 ) -> None:
     server = public_server(user="54321:54321")
     server.home.mkdir()
-    assert f"chown -R 54321:54321 {server.home}" in refusal(server)
+    assert f"chown -R 54321:54321 {server.home}" in server.refusal()
     assert list(server.home.iterdir()) == []
     os.chown(server.home, 54321, 54321)
     server.start()
@@ -128,4 +120,4 @@ def test_a_data_folder_below_a_closed_one_is_refused(
     tmp_path: Path, aikore_factory: Callable[..., AiKoreServer]
 ) -> None:
     (tmp_path / "closed").mkdir(mode=0o700)
-    assert "does not reach" in refusal(aikore_factory("closed/home", user="nobody"))
+    assert "does not reach" in aikore_factory("closed/home", user="nobody").refusal()
