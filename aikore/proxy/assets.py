@@ -1,4 +1,4 @@
-"""The dashboard's files under addresses that change with their content: browsers keep them. Files only."""
+"""The pages' files under addresses that change with their content: browsers keep them. Files only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-FIRST_MODULE = "js/app.js"
+PAGES = {"index.html": "js/app.js", "desktop/index.html": "js/desktop/page.js"}
+"""The pages, and the module that each begins with."""
 IMPORT = re.compile(r"^(?:import|export)\s[^;]*?from\s*\"(\.[^\"]+)\"|^import\s+\"(\.[^\"]+)\"", re.MULTILINE)
 """A static import of one of our own modules; what is imported when first needed is none."""
 
@@ -22,18 +23,22 @@ def digest(static: Path) -> str:
     return whole.hexdigest()[:16]
 
 
-def page(static: Path, version: str) -> str:
-    """Return the dashboard's page with addresses of a version; its modules are fetched side by side, not in turn."""
-    text = (static / "index.html").read_text()
-    preloads = "\n".join(f'  <link rel="modulepreload" href="static/{name}">' for name in modules(static))
+def page(static: Path, name: str, version: str) -> str:
+    """Return a page with addresses of a version; its modules are fetched side by side, not in turn."""
+    text = (static / name).read_text()
+    up = re.search(r'src="((?:\.\./)*)static/', text)
+    preloads = "\n".join(
+        f'  <link rel="modulepreload" href="{up[1] if up else ""}static/{module}">'
+        for module in modules(static, PAGES[name])
+    )
     text = text.replace("</head>", f"{preloads}\n</head>", 1)
-    return re.sub(r'((?:href|src)=")static/', rf"\1static/v-{version}/", text)
+    return re.sub(r'((?:href|src)="(?:\.\./)*)static/', rf"\1static/v-{version}/", text)
 
 
-def modules(static: Path) -> list[str]:
-    """Return the modules the page cannot begin without, by their paths below the folder."""
+def modules(static: Path, first: str) -> list[str]:
+    """Return the modules that one cannot begin without, itself too, by their paths below the folder."""
     found: dict[str, None] = {}
-    waiting = [FIRST_MODULE]
+    waiting = [first]
     while waiting:
         name = waiting.pop(0)
         if name not in found:
