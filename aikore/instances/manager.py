@@ -687,6 +687,7 @@ class Manager:
         browser = self._desktop_browser(header)
         desktop.require(browser)
         place = self.desktop_of(row)
+        desktop.lay_keyboard(place)
         page = None if browser is None else desktop.Page(row.port, self._prefix(row, header) + "/", browser)
         return desktop.command(script, place, page, window=kind == "window"), desktop.leftovers(place)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from aikore.errors import ConflictError, DesktopMissingError
 from aikore.launch import desktop_session
+from aikore.launch.keymap import keymap
 
 FIRST_DISPLAY, DISPLAYS = 100, 50_000
 X_LOCKS = "/tmp/.X{}-lock"  # noqa: S108 — the X servers' own place
@@ -140,6 +141,20 @@ def clear(place: Place) -> bool:
     return True
 
 
+def lay_keyboard(place: Place) -> None:
+    """Write the keyboard of the display into the desktop's folder. Raises ConflictError when that cannot be."""
+    path = _keyboard(place.folder / FOLDER_NAME)
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.write_text(keymap())
+    except OSError as error:
+        raise ConflictError(f"The desktop cannot be prepared: {path}: {error.strerror}") from None
+
+
+def _keyboard(folder: Path) -> Path:
+    return folder / "keymap.xkb"
+
+
 def command(inner: Sequence[str], place: Place, page: Page | None, window: bool) -> tuple[str, ...]:
     """Return the command that runs ``inner`` on a desktop.
 
@@ -151,6 +166,7 @@ def command(inner: Sequence[str], place: Place, page: Page | None, window: bool)
         "folder": str(folder),
         "command": list(inner),
         "server": _server(place, folder),
+        "keymap": str(_keyboard(folder)),
         "browser": _browser(folder, page) if page else [],
         "port": page.port if page else 0,
         "path": page.path if page else "/",

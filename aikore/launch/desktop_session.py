@@ -225,9 +225,19 @@ class Desktop:
         os.close(tell)
         found = has_line(ready, DISPLAY_TIMEOUT)
         os.close(ready)
-        if not found:
+        if found:
+            self.lay_keyboard()
+        else:
             self.kill_server()
         return found
+
+    def lay_keyboard(self) -> None:
+        try:
+            compiler = self.spawn(["xkbcomp", "-w0", str(self.orders["keymap"]), f":{self.number}"], "")
+        except OSError as error:
+            say(f"The keyboard of the desktop is the US one: xkbcomp: {error.strerror}")
+        else:
+            gone(compiler, wait=True)
 
     def last_words(self) -> str:
         try:

@@ -6,9 +6,8 @@ import { loadDesktop } from "../vendor.js";
 /** @import {Instance} from "../types.js" */
 /**
  * @typedef {EventTarget & {
- *   resizeSession: boolean, scaleViewport: boolean, viewOnly: boolean, qualityLevel: number, compressionLevel: number, background: string,
- *   clipboardPasteFrom: (text: string) => void, sendKey: (keysym: number, code: string | null, down?: boolean) => void,
- *   sendCtrlAltDel: () => void, focus: (options?: FocusOptions) => void, disconnect: () => void,
+ *   resizeSession: boolean, focusOnClick: boolean, scaleViewport: boolean, viewOnly: boolean, qualityLevel: number, compressionLevel: number, background: string,
+ *   clipboardPasteFrom: (text: string) => void, disconnect: () => void,
  * }} Rfb what we use of noVNC
  */
 /**

@@ -4,7 +4,7 @@ import { call } from "../api.js";
 import { el, setText } from "../dom.js";
 import { recall, remember } from "../memory.js";
 import { Link } from "./link.js";
-import { typeText } from "./typing.js";
+import { Typing } from "./typing.js";
 
 /** @import {Instance} from "../types.js" */
 /** @import {Rfb} from "./link.js" */
@@ -19,6 +19,8 @@ export class Screen {
   #shared = "";
   /** what this browser's own clipboard held when we last saw it */
   #local = "";
+  /** whether something may have been copied elsewhere since then */
+  #away = true;
 
   /** @param {HTMLElement} panel @param {number | string} id of the instance, or its slug @param {{first?: Node[], last?: Node[]}} more for the bar */
   constructor(panel, id, { first = [], last = [] }) {
@@ -33,21 +35,22 @@ export class Screen {
       opener.setAttribute("aria-expanded", String(!this.drawer.hidden));
       if (!this.drawer.hidden) this.clip.focus();
     } });
-    this.typing = el("input", { class: "typing", "aria-label": "Type on the desktop", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
+    this.typing = el("textarea", { class: "typing", "aria-label": "Type on the desktop", autocomplete: "off", autocapitalize: "off", spellcheck: "false", "data-testid": "desktop-typing" });
     this.notice = el("p", { class: "notice", role: "status", "data-testid": "desktop-notice", text: "Connecting …" });
     this.target = el("div", { class: "target", "data-testid": "desktop-screen" });
-    this.body = el("div", { class: "desktop", "data-own-keys": true }, this.notice, this.drawer, this.target, this.typing);
+    this.body = el("div", { class: "desktop", "data-own-keys": true }, this.notice, this.drawer, this.typing, this.target);
     panel.classList.add("desktop-tool");
     panel.append(el("div", { class: "tools-bar" }, ...first, this.quality, el("label", {}, this.looking, "Look only"), opener,
-      el("button", { class: "touch", text: "Keyboard", onclick: () => this.typing.focus() }),
+      el("button", { class: "touch", text: "Keyboard", onclick: () => this.#focus("text") }),
       el("button", { text: "Full screen", "data-testid": "desktop-full", onclick: () => void this.body.requestFullscreen().catch(() => {}) }),
       el("span", { class: "space" }), ...last), this.body);
     this.quality.addEventListener("change", () => { remember("desktop-quality", this.quality.value); this.#apply(); });
     this.looking.addEventListener("change", () => this.#apply());
-    this.clip.addEventListener("input", () => this.#give(this.clip.value));
-    this.target.addEventListener("focusin", () => void this.#offer());
-    addEventListener("focus", this.#offer);
-    typeText(this.typing, (keysym) => this.#rfb?.sendKey(keysym, null));
+    this.clip.addEventListener("input", () => { this.#away = false; this.#give(this.clip.value); });
+    this.target.addEventListener("pointerdown", (event) => this.#focus(event.pointerType === "mouse" ? "text" : "none"));
+    this.typing.addEventListener("focus", () => void this.#read());
+    this.typing.addEventListener("blur", () => { this.#away = true; });
+    new Typing(this.typing, () => this.target.querySelector("canvas"), (text) => this.#offer(text));
     this.link = new Link(id, this.target, { up: (rfb) => this.#up(rfb), down: (words, instance) => this.#down(words, instance), clipboard: (text) => this.#take(text) });
   }
 
@@ -56,10 +59,11 @@ export class Screen {
     this.#rfb = rfb;
     rfb.background = "var(--page)";
     rfb.scaleViewport = true;
+    rfb.focusOnClick = false;
     this.#apply();
     this.notice.hidden = true;
     this.target.querySelector("canvas")?.setAttribute("aria-label", "The desktop");
-    if (document.activeElement === document.body) rfb.focus({ preventScroll: true });
+    if (document.activeElement === document.body) this.#focus("none");
   }
 
   #apply() {
@@ -86,6 +90,7 @@ export class Screen {
   /** Somebody copied on the desktop. @param {string} text */
   #take(text) {
     this.#shared = this.clip.value = text;
+    this.#away = false;
     // Not allowed, or this page is not in front: then it stands in the drawer alone.
     void navigator.clipboard?.writeText(text).then(() => { this.#local = text; }, () => {});
   }
@@ -97,17 +102,27 @@ export class Screen {
     this.#rfb.clipboardPasteFrom(text);
   }
 
-  /** Who comes to the desktop brings along what was copied elsewhere, where the browser lets us read it. */
-  #offer = async () => {
-    if (!this.#rfb || !this.target.contains(document.activeElement)) return;
-    const text = await navigator.clipboard?.readText?.().catch(() => "");
-    if (!text || text === this.#local) return; // nothing new: what was put into the drawer since then stays
+  /** Who comes to the desktop brings along what was copied elsewhere, where the browser lets us read it unasked. */
+  async #read() {
+    if (this.#away) this.#offer(await navigator.clipboard?.readText?.().catch(() => "") ?? "");
+  }
+
+  /** The desktop's clipboard stays when it is the newer one. @param {string} text of this browser's clipboard */
+  #offer(text) {
+    const newer = this.#away && text && text !== this.#local;
+    if (!newer || !this.#rfb) return;
+    this.#away = false;
     this.#local = text;
     this.#give(this.clip.value = text);
-  };
+  }
+
+  /** @param {"text" | "none"} keyboard whether one may come up on a phone's screen */
+  #focus(keyboard) {
+    this.typing.inputMode = keyboard;
+    this.typing.focus({ preventScroll: true });
+  }
 
   close() {
-    removeEventListener("focus", this.#offer);
     this.link.close();
   }
 }
