@@ -11,6 +11,8 @@ import { Typing } from "./typing.js";
 
 /** @type {Record<string, [string, number, number]>} what people call it, JPEG quality, compression */
 const QUALITIES = { sharp: ["Sharp", 9, 1], balanced: ["Balanced", 6, 2], fast: ["Slow network", 2, 8] };
+/** Browsers make their windows no narrower: the rest would be off the screen. Below it the picture is scaled instead. */
+const LEAST_WIDTH = 500;
 
 export class Screen {
   /** @type {Rfb | null} */
@@ -48,6 +50,8 @@ export class Screen {
     this.looking.addEventListener("change", () => this.#apply());
     this.clip.addEventListener("input", () => { this.#away = false; this.#give(this.clip.value); });
     this.target.addEventListener("pointerdown", (event) => this.#focus(event.pointerType === "mouse" ? "text" : "none"));
+    this.resized = new ResizeObserver(() => this.#apply());
+    this.resized.observe(this.target);
     this.typing.addEventListener("focus", () => void this.#read());
     this.typing.addEventListener("blur", () => { this.#away = true; });
     new Typing(this.typing, () => this.target.querySelector("canvas"), (text) => this.#offer(text));
@@ -73,7 +77,8 @@ export class Screen {
     if (rfb.qualityLevel !== quality) rfb.qualityLevel = quality;
     if (rfb.compressionLevel !== compression) rfb.compressionLevel = compression;
     rfb.viewOnly = this.looking.checked;
-    rfb.resizeSession = !this.looking.checked; // who only looks changes nothing, the size neither
+    const fits = !this.looking.checked && this.target.clientWidth >= LEAST_WIDTH; // who only looks changes nothing, the size neither
+    if (rfb.resizeSession !== fits) rfb.resizeSession = fits;
   }
 
   /** @param {string} words @param {Instance | null} instance */
@@ -123,6 +128,7 @@ export class Screen {
   }
 
   close() {
+    this.resized.disconnect();
     this.link.close();
   }
 }
