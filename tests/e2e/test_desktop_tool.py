@@ -109,6 +109,15 @@ def test_a_desktop_shows_its_page_takes_keys_and_clipboard_fits_the_pane_and_goe
     page.keyboard.press("Control+v")
     types("from elsewhere: œuf")
 
+    page.keyboard.press("Control+Alt+Escape")
+    expect(page.get_by_test_id("desktop-quality")).to_be_focused()
+    page.get_by_test_id("desktop-quality").select_option("fast")
+    page.get_by_test_id("desktop-full").click()
+    wait_until(lambda: int(state(instance, aikore)["width"]) > 1400, 20, "the screen fits the whole window")
+    page.evaluate("document.exitFullscreen()")
+    wait_until(lambda: int(state(instance, aikore)["width"]) < 1400, 20, "the screen fits the pane again")
+    wait_for_colour(page, RED)
+
     page.get_by_test_id("desktop-look").check()
     page.get_by_test_id("desktop-screen").click()
     page.keyboard.type("nothing")

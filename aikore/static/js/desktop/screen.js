@@ -1,13 +1,13 @@
 /** A desktop with its bar: quality, looking only, clipboard, full screen. The tool and the page of its own show this. */
 
 import { call } from "../api.js";
-import { el, setText } from "../dom.js";
+import { el } from "../dom.js";
 import { recall, remember } from "../memory.js";
 import { Link } from "./link.js";
 import { Typing } from "./typing.js";
 
 /** @import {Instance} from "../types.js" */
-/** @import {Rfb} from "./link.js" */
+/** @import {Rfb, Why} from "./link.js" */
 
 /** @type {Record<string, [string, number, number]>} what people call it, JPEG quality, compression */
 const QUALITIES = { sharp: ["Sharp", 9, 1], balanced: ["Balanced", 6, 2], fast: ["Slow network", 2, 8] };
@@ -37,10 +37,10 @@ export class Screen {
       opener.setAttribute("aria-expanded", String(!this.drawer.hidden));
       if (!this.drawer.hidden) this.clip.focus();
     } });
-    this.typing = el("textarea", { class: "typing", "aria-label": "Type on the desktop", autocomplete: "off", autocapitalize: "off", spellcheck: "false", "data-testid": "desktop-typing" });
-    this.notice = el("p", { class: "notice", role: "status", "data-testid": "desktop-notice", text: "Connecting …" });
+    this.typing = el("textarea", { class: "typing", "aria-label": "Type on the desktop; Ctrl Alt Escape leaves it", autocomplete: "off", autocapitalize: "off", spellcheck: "false", "data-testid": "desktop-typing" });
+    this.notice = el("div", { class: "notice", role: "status", "data-testid": "desktop-notice" }, "Connecting …");
     this.target = el("div", { class: "target", "data-testid": "desktop-screen" });
-    this.body = el("div", { class: "desktop", "data-own-keys": true }, this.notice, this.drawer, this.typing, this.target);
+    this.body = el("div", { class: "desktop", "data-own-keys": true }, this.drawer, this.typing, this.target, this.notice);
     panel.classList.add("desktop-tool");
     panel.append(el("div", { class: "tools-bar" }, ...first, this.quality, el("label", {}, this.looking, "Look only"), opener,
       el("button", { class: "touch", text: "Keyboard", onclick: () => this.#focus("text") }),
@@ -54,8 +54,8 @@ export class Screen {
     this.resized.observe(this.target);
     this.typing.addEventListener("focus", () => void this.#read());
     this.typing.addEventListener("blur", () => { this.#away = true; });
-    new Typing(this.typing, () => this.target.querySelector("canvas"), (text) => this.#offer(text));
-    this.link = new Link(id, this.target, { up: (rfb) => this.#up(rfb), down: (words, instance) => this.#down(words, instance), clipboard: (text) => this.#take(text) });
+    new Typing(this.typing, () => this.target.querySelector("canvas"), (text) => this.#offer(text), () => this.quality.focus());
+    this.link = new Link(id, this.target, { up: (rfb) => this.#up(rfb), down: (why, instance) => this.#down(why, instance), clipboard: (text) => this.#take(text) });
   }
 
   /** @param {Rfb} rfb */
@@ -66,6 +66,7 @@ export class Screen {
     rfb.focusOnClick = false;
     this.#apply();
     this.notice.hidden = true;
+    this.notice.dataset.words = "";
     this.target.querySelector("canvas")?.setAttribute("aria-label", "The desktop");
     if (document.activeElement === document.body) this.#focus("none");
   }
@@ -81,15 +82,16 @@ export class Screen {
     if (rfb.resizeSession !== fits) rfb.resizeSession = fits;
   }
 
-  /** @param {string} words @param {Instance | null} instance */
-  #down(words, instance) {
+  /** @param {Why} why @param {Instance | null} instance */
+  #down([lead, more], instance) {
     this.#rfb = null;
     this.notice.hidden = false;
-    if (this.notice.dataset.words === words) return;
-    this.notice.dataset.words = words;
-    this.notice.replaceChildren(words);
+    if (this.notice.dataset.words === lead + more) return;
+    this.notice.dataset.words = lead + more;
+    this.notice.replaceChildren(el("p", { class: "lead", text: lead }), el("p", { text: more }));
     if (!instance?.actions.includes("start")) return;
-    this.notice.append(" ", el("button", { text: "Start", "data-testid": "desktop-start", onclick: () => void call("POST", `/api/instances/${instance.id}/start`).catch((error) => setText(this.notice, error.message)) }));
+    const start = () => void call("POST", `/api/instances/${instance.id}/start`).catch((error) => this.#down([lead, error.message], instance));
+    this.notice.append(el("button", { class: "primary", text: "Start", "data-testid": "desktop-start", onclick: start }));
   }
 
   /** Somebody copied on the desktop. @param {string} text */

@@ -12,10 +12,11 @@ export class Typing {
   /** @type {KeyboardEvent | null} the key that pastes, while the browser looks for what */
   #pasting = null;
 
-  /** @param {HTMLTextAreaElement} field @param {() => EventTarget | null} keys takes key events, where somebody does now @param {(text: string) => void} pasted what this browser's clipboard holds, right before it is pasted */
-  constructor(field, keys, pasted) {
+  /** @param {HTMLTextAreaElement} field @param {() => EventTarget | null} keys takes key events, where somebody does now @param {(text: string) => void} pasted what this browser's clipboard holds, right before it is pasted @param {() => void} leave somebody wants to go elsewhere by keyboard */
+  constructor(field, keys, pasted, leave) {
     this.field = field;
     this.keys = keys;
+    this.leave = leave;
     field.addEventListener("keydown", (event) => this.#down(event));
     field.addEventListener("keyup", (event) => this.#pass(event));
     field.addEventListener("blur", () => { for (const event of this.#held.values()) this.#send("keyup", event); this.#held.clear(); });
@@ -37,7 +38,8 @@ export class Typing {
       return;
     }
     event.preventDefault();
-    this.#pass(event);
+    if (event.key === "Escape" && event.ctrlKey && event.altKey) this.leave();
+    else this.#pass(event);
   }
 
   /** @param {KeyboardEvent} event @returns {boolean} whether the browser makes text of it */
