@@ -644,8 +644,23 @@ class Manager:
         """Return what stands before an app's own paths, without a slash at the end."""
         return naming.path_url(row.slug, self.settings.root_path).rstrip("/") if header.base_path == "keep" else ""
 
-    def prepare(self, row: InstanceRow, run: int) -> RunSpec:
-        """Build the orders of a run from the instance as it now is. Blocks."""
+    async def prepare(self, row: InstanceRow, run: int) -> RunSpec:
+        """Build the orders of a run from the instance as it now is."""
+        if row.persistent_mode:
+            await self._settle_display(row)
+        return await asyncio.to_thread(self._orders, row, run)
+
+    async def _settle_display(self, row: InstanceRow) -> None:
+        """Give the instance another display number when somebody else has its own."""
+        tried: set[int] = set()
+        others = {actor.row.vnc_display or 0 for actor in self._actors.values() if actor.row is not row}
+        while row.vnc_display in others or not await asyncio.to_thread(desktop.clear, self.desktop_of(row)):
+            tried.add(row.vnc_display or 0)
+            row.vnc_display = desktop.choose_display(self.settings.home, others | tried)
+            log.warning("%s gets the display :%d, its own is taken", row.slug, row.vnc_display)
+            await self._write_row(row, {"vnc_display": row.vnc_display})
+
+    def _orders(self, row: InstanceRow, run: int) -> RunSpec:
         self._headers[row.id] = header = self._read_header(row)
         command, leftovers = self._command(row, header)
         return RunSpec(
@@ -672,7 +687,7 @@ class Manager:
         browser = self._desktop_browser(header)
         desktop.require(browser)
         place = self.desktop_of(row)
-        desktop.clear(place)
+        desktop.lay_keyboard(place)
         page = None if browser is None else desktop.Page(row.port, self._prefix(row, header) + "/", browser)
         return desktop.command(script, place, page, window=kind == "window"), desktop.leftovers(place)
 

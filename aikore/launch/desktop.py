@@ -9,21 +9,26 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from aikore.errors import ConflictError, DesktopMissingError
 from aikore.launch import desktop_session
+from aikore.launch.keymap import keymap
 
 FIRST_DISPLAY, DISPLAYS = 100, 50_000
+X_LOCKS = "/tmp/.X{}-lock"  # noqa: S108 — the X servers' own place
 FOLDER_NAME = "desktop"
 """The desktop's files in the instance's folder: browser profile, cookie of the display, log of its server."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox-esr", "firefox")
-PACKAGES = {"Xvnc": "tigervnc-standalone-server", "openbox": "openbox"}
+SERVERS = ("Xvnc", "Xtigervnc")
+CLIPBOARD_MOST = 2**22
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,29 @@ def require(browser: str | None) -> None:
 
     ``browser``: the wanted one, empty for any; None where no browser is needed.
     """
-    packages = [package for program, package in PACKAGES.items() if not shutil.which(program)]
+    packages = [] if find_server() else ["tigervnc-standalone-server"]
+    if not shutil.which("openbox"):
+        packages.append("openbox")
     if browser is not None and find_browser(browser) is None:
         packages.append(browser or "chromium")
     if packages:
         raise DesktopMissingError(
             f"This machine cannot show desktops yet. Install what is missing: apt install {' '.join(packages)}."
         )
+
+
+def find_server() -> str | None:
+    """Return TigerVNC's display server. Others of that name, KasmVNC's too, speak something that noVNC does not."""
+    return next((found for name in SERVERS if (found := shutil.which(name)) and _is_tigervnc(found)), None)
+
+
+@cache
+def _is_tigervnc(program: str) -> bool:
+    try:
+        told = subprocess.run([program, "-version"], capture_output=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return b"TigerVNC" in told.stdout + told.stderr
 
 
 def find_browser(wanted: str) -> str | None:
@@ -80,12 +101,23 @@ def x_socket(display: int) -> Path:
 
 
 def is_alive(display: int) -> bool:
-    """Say whether a display server answers for this number."""
+    """Say whether a display server answers for this number, or holds its lock."""
     for address in (str(x_socket(display)), f"\0{x_socket(display)}"):
         with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
             probe.connect(address)
             return True
-    return False
+    try:
+        os.kill(int(_lock(display).read_text()), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _lock(display: int) -> Path:
+    """Return the lock file that display servers of other programs have. Ours have none."""
+    return Path(X_LOCKS.format(display))
 
 
 def leftovers(place: Place) -> tuple[Path, ...]:
@@ -93,18 +125,34 @@ def leftovers(place: Place) -> tuple[Path, ...]:
     return place.vnc_socket, x_socket(place.display)
 
 
-def clear(place: Place) -> None:
-    """Remove the sockets of a desktop whose keeper was killed. Raises ConflictError when the display is somebody's."""
+def clear(place: Place) -> bool:
+    """Remove what a dead display server left of this number; False when the number is somebody else's."""
     if is_alive(place.display):
-        raise ConflictError(
-            f"The display :{place.display} is used by another program. End it, or make the instance anew."
-        )
+        return False
     sockets = x_socket(place.display).parent
     with suppress(OSError):
         sockets.mkdir()
         sockets.chmod(0o1777)
-    for path in leftovers(place):
-        path.unlink(missing_ok=True)
+    try:
+        for path in (*leftovers(place), _lock(place.display)):
+            path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+def lay_keyboard(place: Place) -> None:
+    """Write the keyboard of the display into the desktop's folder. Raises ConflictError when that cannot be."""
+    path = _keyboard(place.folder / FOLDER_NAME)
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.write_text(keymap())
+    except OSError as error:
+        raise ConflictError(f"The desktop cannot be prepared: {path}: {error.strerror}") from None
+
+
+def _keyboard(folder: Path) -> Path:
+    return folder / "keymap.xkb"
 
 
 def command(inner: Sequence[str], place: Place, page: Page | None, window: bool) -> tuple[str, ...]:
@@ -118,6 +166,7 @@ def command(inner: Sequence[str], place: Place, page: Page | None, window: bool)
         "folder": str(folder),
         "command": list(inner),
         "server": _server(place, folder),
+        "keymap": str(_keyboard(folder)),
         "browser": _browser(folder, page) if page else [],
         "port": page.port if page else 0,
         "path": page.path if page else "/",
@@ -135,12 +184,16 @@ def window_mark(folder: Path) -> Path:
 def _server(place: Place, folder: Path) -> list[str]:
     """No TCP, no password: the socket is this user's alone, and the display wants the cookie.
 
-    ``-displayfd``, which is added later, also makes the server do without a lock file.
+    ``-displayfd``, which is added later, also makes the server do without a lock file. All viewers come by one socket,
+    so a blacklist would shut out everybody for one's broken connections. What is only selected is not sent to viewers:
+    it would take the place of what they copied.
     """
     return [
-        "Xvnc", f":{place.display}", "-rfbunixpath", str(place.vnc_socket), "-rfbunixmode", "0600", "-rfbport", "-1",
-        "-nolisten", "tcp", "-SecurityTypes", "None", "-auth", str(folder / "Xauthority"), "-geometry", "1280x800",
-        "-depth", "24", "-AlwaysShared", "-AcceptSetDesktopSize", "-noreset", "-desktop", place.folder.name,
+        find_server() or SERVERS[0], f":{place.display}",
+        "-rfbunixpath", str(place.vnc_socket), "-rfbunixmode", "0600", "-rfbport", "-1", "-nolisten", "tcp",
+        "-SecurityTypes", "None", "-auth", str(folder / "Xauthority"), "-geometry", "1280x800", "-depth", "24",
+        "-AlwaysShared", "-AcceptSetDesktopSize", "-noreset", "-desktop", place.folder.name,
+        "-UseBlacklist=0", "-SendPrimary=0", "-MaxCutText", str(CLIPBOARD_MOST),
     ]  # fmt: skip
 
 

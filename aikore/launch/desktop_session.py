@@ -1,8 +1,8 @@
 """The desktop of one run: an X display, a window manager, the app and a browser that shows it.
 
 The keeper starts it in place of the launch script, as a script of its own with the standard library only; its orders
-are one JSON object, the only argument. It lives as long as the app does and ends as the app ends. A browser or window
-manager that ends is started again; without its display server the run is over.
+are one JSON object, the only argument. It lives as long as the app does and ends as the app ends. A browser, a window
+manager or a display server that ends is started again; a program with a window of its own cannot outlive its display.
 """
 
 from __future__ import annotations
@@ -168,12 +168,12 @@ class Part:
         self.due: float | None = None
         self.failures = 0
 
-    def ended(self, status: int) -> None:
+    def ended(self, how: str) -> None:
         now = time.monotonic()
         self.failures = 0 if now - self.started > LONG_LIFE else self.failures + 1
         pause = min(2.0 ** max(self.failures - 1, 0), PAUSE_MOST)
         self.pid, self.due = 0, now + pause
-        say(f"The {self.name} of the desktop ended {wait_words(status)}; it starts again in {pause:.0f} s.")
+        say(f"The {self.name} of the desktop {how}; it starts again in {pause:.0f} s.")
 
 
 class Desktop:
@@ -189,7 +189,7 @@ class Desktop:
             "DISPLAY": f":{self.number}",
             "XAUTHORITY": str(self.folder / "Xauthority"),
         }
-        self.server = 0
+        self.server = Part("display server", [str(word) for word in orders["server"]])  # type: ignore[attr-defined]
         self.app = 0
         self.stopping = False
         self.manager = Part("window manager", self._window_manager())
@@ -215,22 +215,37 @@ class Desktop:
 
     def start_server(self) -> bool:
         """Start the display server and wait until it takes programs; False when it does not."""
+        self.server.started, self.server.due = time.monotonic(), None
         ready, tell = os.pipe()
         os.set_inheritable(tell, True)
-        command = [*map(str, self.orders["server"]), "-displayfd", str(tell)]  # type: ignore[call-overload]
-        self.server = self.spawn(command, "server.log", STOPS)
+        try:
+            self.server.pid = self.spawn([*self.server.command, "-displayfd", str(tell)], "server.log", STOPS)
+        except OSError as error:
+            say(f"The display server cannot be started: {self.server.command[0]}: {error.strerror}")
         os.close(tell)
         found = has_line(ready, DISPLAY_TIMEOUT)
         os.close(ready)
-        if not found:
-            self.kill(self.server)
-            self.tell_server_end("(Xvnc) did not start")
+        if found:
+            self.lay_keyboard()
+        else:
+            self.kill_server()
         return found
 
-    def tell_server_end(self, what: str) -> None:
-        words = (self.folder / "server.log").read_bytes()[-2000:].decode("utf-8", "replace").splitlines()
+    def lay_keyboard(self) -> None:
+        try:
+            compiler = self.spawn(["xkbcomp", "-w0", str(self.orders["keymap"]), f":{self.number}"], "")
+        except OSError as error:
+            say(f"The keyboard of the desktop is the US one: xkbcomp: {error.strerror}")
+        else:
+            gone(compiler, wait=True)
+
+    def last_words(self) -> str:
+        try:
+            words = (self.folder / "server.log").read_bytes()[-2000:].decode("utf-8", "replace").splitlines()
+        except OSError:
+            words = []
         last = " / ".join(line.strip() for line in words if line.strip())[-600:]
-        say(f"The desktop's display server {what}. Its last words: {last or 'none'}")
+        return f"Its last words: {last or 'none'}"
 
     def spawn(self, command: list[str], output: str, blocked: set[signal.Signals] | None = None) -> int:
         """Start a program in a session of its own, its output in a file of the desktop's folder."""
@@ -272,19 +287,22 @@ class Desktop:
 
     def _patience(self) -> float:
         now = time.monotonic()
-        due = [part.due - now for part in self.parts if part.due is not None]
+        due = [part.due - now for part in (self.server, *self.parts) if part.due is not None]
         if self.awaits_page or self.awaits_window:
             due.append(LOOK_INTERVAL)
         return max(0.0, min(due, default=86400.0))
 
     def _do_what_is_due(self) -> None:
         if self.stopping:
-            for part in self.parts:
+            for part in (self.server, *self.parts):
                 part.due = None
             self.awaits_page = self.awaits_window = False
-        for part in self.parts:
-            if part.due is not None and part.due <= time.monotonic():
-                self._start(part)
+        if is_due(self.server):
+            self._start_server_again()
+        if not self.server.pid:
+            return
+        for part in filter(is_due, self.parts):
+            self._start(part)
         if self.awaits_page and answers(int(str(self.orders["port"])), str(self.orders["path"])):
             self.awaits_page = False
             self.parts.append(self.browser)
@@ -302,6 +320,23 @@ class Desktop:
             part.pid = self.spawn(part.command, "")
         except OSError as error:
             say(f"The {part.name} of the desktop cannot be started: {part.command[0]}: {error.strerror}")
+
+    def _start_server_again(self) -> None:
+        up = self.start_server()
+        if not up:
+            self.server.ended("did not start")
+        for part in self.parts:
+            part.due = 0.0 if up else None
+
+    def _lose_display(self, status: int) -> None:
+        """The app goes on without its display; what else was on it has ended or hangs."""
+        self.server.ended(f"ended {wait_words(status)}")
+        self.kill_server()
+        say(self.last_words())
+        for part in self.parts:
+            if part.pid:
+                send(part.pid, signal.SIGKILL)
+            part.pid, part.due = 0, None
 
     def _sees_window(self) -> bool:
         try:
@@ -325,12 +360,16 @@ class Desktop:
                 return None
             if pid == self.app:
                 return status
-            if pid == self.server:
-                self.tell_server_end(f"(Xvnc) ended {wait_words(status)}, so the run is over")
+            if self.stopping:
+                continue
+            if pid == self.server.pid and self.orders["window"]:
+                say(f"The desktop's display server ended {wait_words(status)}, so the run is over. {self.last_words()}")
                 return DISPLAY_FAILED << 8
+            if pid == self.server.pid:
+                self._lose_display(status)
             for part in self.parts:
-                if pid == part.pid and not self.stopping:
-                    part.ended(status)
+                if pid == part.pid:
+                    part.ended(f"ended {wait_words(status)}")
 
     def end(self) -> None:
         """End what is on the display, then the display, and leave no socket of it."""
@@ -343,13 +382,34 @@ class Desktop:
             left = [pid for pid in left if not gone(pid)]
         for pid in [part.pid for part in self.parts if part.pid]:
             send(pid, signal.SIGKILL)
-        self.kill(self.server)
+        self.kill_server()
 
-    def kill(self, server: int) -> None:
-        send(server, signal.SIGKILL)
-        gone(server, wait=True)
+    def kill_server(self) -> None:
+        """End the display server and remove its sockets, unless somebody else took their place."""
+        if self.server.pid:
+            send(self.server.pid, signal.SIGKILL)
+            gone(self.server.pid, wait=True)
+        self.server.pid = 0
         for path in map(str, self.orders["leftovers"]):  # type: ignore[call-overload]
-            Path(path).unlink(missing_ok=True)
+            if not is_served(path):
+                Path(path).unlink(missing_ok=True)
+
+
+def is_due(part: Part) -> bool:
+    return part.due is not None and part.due <= time.monotonic()
+
+
+def is_served(path: str) -> bool:
+    """Say whether somebody takes connections at a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(path)
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def has_line(fd: int, patience: float) -> bool:
@@ -412,6 +472,7 @@ def main() -> None:
         say(f"The desktop cannot be prepared: {error}")
         sys.exit(74)  # EX_IOERR
     if not desktop.start_server():
+        say(f"The desktop's display server did not start. {desktop.last_words()}")
         sys.exit(DISPLAY_FAILED)
     desktop.parts[0].due = 0.0
     desktop.app = desktop.hold_app()

@@ -1,4 +1,4 @@
-"""The dashboard's files under addresses that change with their content: browsers keep them. Files only."""
+"""The pages' files under addresses that change with their content: browsers keep them. Files only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-FIRST_MODULE = "js/app.js"
+DASHBOARD = "index.html"
+PAGES = {DASHBOARD: "js/app.js", "desktop/index.html": "js/desktop/page.js"}
+"""The pages, and the module that each begins with."""
 IMPORT = re.compile(r"^(?:import|export)\s[^;]*?from\s*\"(\.[^\"]+)\"|^import\s+\"(\.[^\"]+)\"", re.MULTILINE)
 """A static import of one of our own modules; what is imported when first needed is none."""
 STYLE = re.compile(r' *<link rel="stylesheet" href="static/css/[^"]+">\n?')
@@ -24,11 +26,11 @@ def digest(static: Path) -> str:
     return whole.hexdigest()[:16]
 
 
-def page(static: Path, version: str) -> str:
-    """Return the dashboard's page with addresses of a version: of its bundle, else of single modules."""
-    text = (static / "index.html").read_text()
-    text = _bundled(text) if is_bundled(static) else _single(text, modules(static))
-    return re.sub(r'((?:href|src)=")static/', rf"\1static/v-{version}/", text)
+def page(static: Path, name: str, version: str) -> str:
+    """Return a page with addresses of a version: the dashboard's of its bundle, else of single modules."""
+    text = (static / name).read_text()
+    text = _bundled(text) if name == DASHBOARD and is_bundled(static) else _single(text, modules(static, PAGES[name]))
+    return re.sub(r'((?:href|src)="(?:\.\./)*)static/', rf"\1static/v-{version}/", text)
 
 
 def is_bundled(static: Path) -> bool:
@@ -45,24 +47,26 @@ def _sha256(path: Path) -> str | None:
 
 
 def _bundled(text: str) -> str:
-    style, module = '<link rel="stylesheet" href="static/dist/page.css">', _preloads(["dist/app.js"])
+    style, module = '<link rel="stylesheet" href="static/dist/page.css">', _preload("static/dist/app.js")
     text = STYLE.sub("", text).replace("static/js/begin.js", "static/dist/begin.js")
     return text.replace("</head>", f"{style}\n{module}\n</head>", 1)
 
 
 def _single(text: str, modules: list[str]) -> str:
     """Let modules be fetched side by side, not in turn."""
-    return text.replace("</head>", f"{_preloads(modules)}\n</head>", 1)
+    up = re.search(r'src="((?:\.\./)*)static/', text)
+    preloads = "\n".join(_preload(f"{up[1] if up else ''}static/{name}") for name in modules)
+    return text.replace("</head>", f"{preloads}\n</head>", 1)
 
 
-def _preloads(modules: list[str]) -> str:
-    return "\n".join(f'<link rel="modulepreload" href="static/{name}">' for name in modules)
+def _preload(address: str) -> str:
+    return f'<link rel="modulepreload" href="{address}">'
 
 
-def modules(static: Path) -> list[str]:
-    """Return the modules the page cannot begin without, by their paths below the folder."""
+def modules(static: Path, first: str) -> list[str]:
+    """Return the modules that one cannot begin without, itself too, by their paths below the folder."""
     found: dict[str, None] = {}
-    waiting = [FIRST_MODULE]
+    waiting = [first]
     while waiting:
         name = waiting.pop(0)
         if name not in found:

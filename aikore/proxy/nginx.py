@@ -148,18 +148,19 @@ class NginxProxy:
             page_dir=str(self._folder / "page"),
             assets=assets.digest(self._options.static_dir),
         )
-        self._write_page()
+        self._write_pages()
         if self._login is not None:
             login = self._login()
             self._options = replace(self._options, cookie=login.cookie, probe=login.probe)
             private_folder(self._settings.door_cache_dir)
 
-    def _write_page(self) -> None:
-        folder = Path(self._options.page_dir)
-        folder.mkdir(exist_ok=True)
-        fresh = folder / "index.new"
-        fresh.write_text(assets.page(self._options.static_dir, self._options.assets))
-        fresh.replace(folder / "index.html")
+    def _write_pages(self) -> None:
+        for name in assets.PAGES:
+            path = Path(self._options.page_dir) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_suffix(".new")
+            fresh.write_text(assets.page(self._options.static_dir, name, self._options.assets))
+            fresh.replace(path)
 
     async def _serve(self, routes: Sequence[Route]) -> None:
         """Make NGINX serve ``routes``; on failure the earlier ones are served and ProxyError is raised."""

@@ -9,15 +9,16 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 COLOUR = os.environ.get("COLOUR", "#c81e64")
-STATE: dict[str, Any] = {"count": 0, "typed": "", "width": 0, "pages": 0}
+STATE: dict[str, Any] = {"count": 0, "typed": "", "width": 0, "resizes": 0, "pages": 0}
 PAGE = f"""<!doctype html><title>Painted</title>
 <style>html, body, textarea {{ margin: 0; height: 100%; width: 100%; border: 0; box-sizing: border-box;
 background: {COLOUR}; resize: none; overflow: hidden }}</style>
 <textarea autofocus></textarea>
 <script>
-let count = 0;
+let count = 0, resizes = 0;
+addEventListener("resize", () => ++resizes);
 const area = document.querySelector("textarea");
-const state = () => new URLSearchParams({{ count: ++count, width: innerWidth, typed: area.value }});
+const state = () => new URLSearchParams({{ count: ++count, width: innerWidth, resizes, typed: area.value }});
 setInterval(() => fetch("/tell?" + state()), 250);
 area.focus();
 </script>"""

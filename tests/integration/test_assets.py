@@ -1,19 +1,26 @@
-"""How the dashboard's files reach a browser: kept for good under an address of their content."""
+"""How the pages' files reach a browser: kept for good under an address of their content."""
 
 from __future__ import annotations
 
 import re
+from urllib.parse import urljoin
+
+import pytest
 
 from tests.helpers.server import AiKoreServer
 
 
-def test_every_file_the_page_names_is_there_compressed_and_kept_for_good(aikore: AiKoreServer) -> None:
-    page = aikore.http.get("/")
+@pytest.mark.parametrize(("address", "least"), [("/", 20), ("/desktop/plain/", 10)])
+def test_every_file_a_page_names_is_there_compressed_and_kept_for_good(
+    aikore: AiKoreServer, address: str, least: int
+) -> None:
+    aikore.create("Plain", "Static")
+    page = aikore.http.get(address)
     assert page.headers["cache-control"] == "no-cache"
-    names = re.findall(r'(?:href|src)="(static/[^"]+)"', page.text)
-    assert len(names) > 20
+    names = re.findall(r'(?:href|src)="((?:\.\./)*static/[^"]+)"', page.text)
+    assert len(names) > least
     for name in names:
-        answer = aikore.http.get(f"/{name}")
+        answer = aikore.http.get(urljoin(address, name))
         assert answer.status_code == 200, name
         assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
         if len(answer.content) > 1024:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,8 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.helpers.access import PASSWORD, browser
-from tests.helpers.server import HTTP_APP, AiKoreServer, free_ports, wait_until
+from tests.helpers.outer import make_certificate, outer_proxy
+from tests.helpers.server import HTTP_APP, AiKoreServer, wait_until
 
 Factory = Callable[..., AiKoreServer]
 PAGE = {"Accept": "text/html"}
@@ -19,11 +21,7 @@ PAGE = {"Accept": "text/html"}
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """Make a certificate for localhost."""
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    subprocess.run([*command, "-out", cert, "-keyout", key], check=True, capture_output=True)
-    return cert, key
+    return make_certificate(tmp_path)
 
 
 def test_with_a_certificate_everything_is_https(aikore_factory: Factory, certificate: tuple[Path, Path]) -> None:
@@ -60,60 +58,11 @@ def test_a_setting_that_cannot_be_is_refused_by_name(
     assert says in server.refusal()
 
 
-OUTER = """
-daemon off;
-pid {folder}/outer.pid;
-error_log {folder}/outer.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    map $http_upgrade $connection_header {{ default upgrade; "" ""; }}
-    server {{
-        listen 127.0.0.1:{port};
-        location /aikore/ {{
-            proxy_pass http://127.0.0.1:{inner};
-            proxy_http_version 1.1;
-            proxy_set_header Host $http_host;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection_header;
-            proxy_set_header X-Forwarded-For $remote_addr;
-            proxy_set_header X-Forwarded-Proto https;
-        }}
-        location / {{ return 200 "somebody else's"; }}
-    }}
-}}
-"""
-
-
 @pytest.fixture
 def outer(tmp_path: Path) -> Iterator[Callable[[int], int]]:
     """Start a proxy of somebody else before AiKore; give its port."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(inner: int) -> int:
-        (port,) = free_ports(1)
-        config = tmp_path / "outer.conf"
-        config.write_text(OUTER.format(folder=tmp_path, port=port, inner=inner))
-        started.append(subprocess.Popen(["nginx", "-p", tmp_path, "-e", "outer.log", "-c", config]))
-        wait_until(lambda: answers(port), 10)
-        return port
-
-    yield start
-    for process in started:
-        process.terminate()
-        process.wait()
-
-
-def answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).status_code == 200
-    except httpx.TransportError:
-        return False
+    with ExitStack() as stack:
+        yield lambda inner: stack.enter_context(outer_proxy(tmp_path, inner))
 
 
 def test_under_a_sub_path_behind_another_proxy_everything_is_found(

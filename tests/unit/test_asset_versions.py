@@ -33,11 +33,11 @@ def static(tmp_path: Path) -> Path:
 
 
 def test_all_modules_the_page_begins_with_are_found_and_later_ones_are_not(static: Path) -> None:
-    assert assets.modules(static) == ["js/app.js", "js/a.js", "js/deep/b.js"]
+    assert assets.modules(static, "js/app.js") == ["js/app.js", "js/a.js", "js/deep/b.js"]
 
 
 def test_addresses_of_the_page_carry_the_version_and_its_text_does_not(static: Path) -> None:
-    page = assets.page(static, "0123")
+    page = assets.page(static, "index.html", "0123")
     assert 'href="static/v-0123/css/a.css"' in page
     assert 'src="static/v-0123/js/begin.js"' in page
     assert '<link rel="modulepreload" href="static/v-0123/js/deep/b.js">' in page
@@ -52,7 +52,7 @@ def bundle(static: Path) -> None:
 
 def test_the_page_takes_the_bundle_of_its_own_files(static: Path) -> None:
     bundle(static)
-    page = assets.page(static, "0123")
+    page = assets.page(static, "index.html", "0123")
     assert re.findall(r'(?:href|src)="static/v-0123/([^"]+)"', page) == [
         "dist/begin.js",
         "dist/page.css",
@@ -63,9 +63,19 @@ def test_the_page_takes_the_bundle_of_its_own_files(static: Path) -> None:
 def test_a_bundle_of_other_files_is_left_aside(static: Path) -> None:
     bundle(static)
     (static / "css/a.css").write_text("changed")
-    assert 'src="static/v-0123/js/begin.js"' in assets.page(static, "0123")
+    assert 'src="static/v-0123/js/begin.js"' in assets.page(static, "index.html", "0123")
     (static / "css/a.css").unlink()
-    assert "dist/" not in assets.page(static, "0123")
+    assert "dist/" not in assets.page(static, "index.html", "0123")
+
+
+def test_a_page_further_down_reaches_the_same_files(static: Path) -> None:
+    (static / "desktop").mkdir()
+    (static / "js/desktop").mkdir()
+    (static / "desktop/index.html").write_text('<head><script src="../../static/js/desktop/page.js"></script></head>')
+    (static / "js/desktop/page.js").write_text('import "../deep/b.js";\n')
+    page = assets.page(static, "desktop/index.html", "0123")
+    assert 'src="../../static/v-0123/js/desktop/page.js"' in page
+    assert '<link rel="modulepreload" href="../../static/v-0123/js/deep/b.js">' in page
 
 
 def test_the_version_changes_with_content_and_names_and_with_nothing_else(static: Path, tmp_path: Path) -> None:
@@ -78,9 +88,10 @@ def test_the_version_changes_with_content_and_names_and_with_nothing_else(static
     assert len({before, changed, assets.digest(static)}) == 3
 
 
-def test_the_real_page_names_no_module_that_is_not_there() -> None:
-    found = assets.modules(static_dir())
-    assert "js/store.js" in found
+@pytest.mark.parametrize("first", assets.PAGES.values())
+def test_the_real_pages_name_no_module_that_is_not_there(first: str) -> None:
+    found = assets.modules(static_dir(), first)
+    assert "js/api.js" in found
     assert not [name for name in found if not (static_dir() / name).is_file()]
     assert not [name for name in found if name.startswith("vendor")]
 

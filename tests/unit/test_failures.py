@@ -8,7 +8,7 @@ from aikore.instances.failures import RULES, diagnose
 
 TEXTS: list[tuple[str, str, str]] = [
     # What it is, the program's own words, and what the cause must name.
-    ("display_failed", "[aikore] The desktop's display server (Xvnc) ended by SIGSEGV, so the run is over.", "display"),
+    ("display_failed", "[aikore] The desktop's display server ended by SIGSEGV, so the run is over.", "display"),
     ("port_in_use", "OSError: [Errno 98] Address already in use", "port"),
     (
         "port_in_use",
@@ -129,7 +129,7 @@ TEXTS: list[tuple[str, str, str]] = [
         "/dev/shm",
     ),
     ("managed_python", "error: externally-managed-environment", "pip"),
-    ("display_failed", "[aikore] The desktop's display server (Xvnc) ended: signal 9", "display server"),
+    ("display_failed", "[aikore] The desktop's display server ended: signal 9", "display server"),
     ("unbound_variable", "launch.sh: line 4: HF_HOME: unbound variable", "HF_HOME"),
 ]
 

@@ -6,21 +6,30 @@ import { loadDesktop } from "../vendor.js";
 /** @import {Instance} from "../types.js" */
 /**
  * @typedef {EventTarget & {
- *   resizeSession: boolean, scaleViewport: boolean, viewOnly: boolean, qualityLevel: number, compressionLevel: number, background: string,
- *   clipboardPasteFrom: (text: string) => void, sendKey: (keysym: number, code: string | null, down?: boolean) => void,
- *   sendCtrlAltDel: () => void, focus: (options?: FocusOptions) => void, disconnect: () => void,
+ *   resizeSession: boolean, focusOnClick: boolean, scaleViewport: boolean, viewOnly: boolean, qualityLevel: number, compressionLevel: number, background: string,
+ *   clipboardPasteFrom: (text: string) => void, disconnect: () => void,
  * }} Rfb what we use of noVNC
  */
+/** @typedef {[string, string]} Why why nothing is shown, and what more is to be said */
 /**
  * @typedef {object} Listener
  * @property {(rfb: Rfb) => void} up it is shown
- * @property {(words: string, instance: Instance | null) => void} down why it is not shown; the instance where it is known
+ * @property {(why: Why, instance: Instance | null) => void} down why it is not shown; the instance where it is known
  * @property {(text: string) => void} clipboard what was copied on it
  */
 
 const PAUSE_MS = 500;
 const PAUSE_MOST_MS = 4000;
-const NOT_FOUND = 4404;
+
+/** @param {Instance} instance whose desktop is not shown @returns {Why} */
+function why({ name, status, status_detail, failure, actions, persistent_mode }) {
+  if (!persistent_mode) return [`${name} has no desktop.`, "Edit it and tick “Desktop”."];
+  if (status === "starting") return [`${name} is starting.`, status_detail || "Its desktop comes by itself."];
+  if (status === "stopping") return [`${name} is stopping.`, ""];
+  if (status === "error") return [`${name} ended with an error.`, failure ? `${failure.cause}. ${failure.advice}` : status_detail];
+  if (actions.includes("start")) return [`${name} does not run.`, "Its desktop begins and ends with it."];
+  return [`The desktop of ${name} is not up yet.`, "It comes by itself."];
+}
 
 export class Link {
   /** @type {Rfb | null} */
@@ -64,39 +73,35 @@ export class Link {
     try {
       parts = await loadDesktop();
     } catch (error) {
-      this.#retry(String(error), null);
+      this.#retry(["The page did not load completely.", String(error)], null);
       return;
     }
     if (!this.#wanted || this.#rfb) return;
     const socket = new WebSocket(socketUrl(`/api/instances/${this.id}/desktop`));
     const rfb = /** @type {Rfb} */ (new parts.RFB(this.target, socket, { shared: true }));
     this.#rfb = rfb;
-    let code = 0;
-    socket.addEventListener("close", (event) => { code = event.code; });
     rfb.addEventListener("connect", () => { this.#pause = PAUSE_MS; this.listener.up(rfb); });
     rfb.addEventListener("clipboard", (event) => this.listener.clipboard(/** @type {CustomEvent} */ (event).detail.text));
     rfb.addEventListener("disconnect", () => {
       if (this.#rfb === rfb) this.#rfb = null;
-      if (this.#wanted) void this.#explain(code);
+      if (this.#wanted) void this.#explain();
     });
   }
 
-  /** @param {number} code with which the socket closed */
-  async #explain(code) {
+  async #explain() {
     try {
       const { data } = await call("GET", `/api/instances/${this.id}`);
-      if (!data.persistent_mode || code === NOT_FOUND) this.#retry(`${data.name} has no desktop. Edit it and tick “Desktop”.`, data);
-      else this.#retry(data.actions.includes("start") ? `${data.name} does not run.` : `The desktop of ${data.name} is not up yet. It comes by itself.`, data);
+      this.#retry(why(data), data);
     } catch (error) {
-      if (error instanceof Problem && error.status === 404) this.listener.down(error.message, null);
-      else this.#retry("The connection is lost. It comes back by itself; the desktop goes on meanwhile.", null);
+      if (error instanceof Problem && error.status === 404) this.listener.down([error.message, ""], null);
+      else this.#retry(["The connection is lost.", "It comes back by itself; the desktop goes on meanwhile."], null);
     }
   }
 
-  /** @param {string} words @param {Instance | null} instance */
-  #retry(words, instance) {
+  /** @param {Why} reason @param {Instance | null} instance */
+  #retry(reason, instance) {
     if (!this.#wanted || this.#rfb) return;
-    this.listener.down(words, instance);
+    this.listener.down(reason, instance);
     this.#timer = window.setTimeout(() => void this.#connect(), this.#pause);
     this.#pause = Math.min(this.#pause * 2, PAUSE_MOST_MS);
   }
