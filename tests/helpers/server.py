@@ -171,10 +171,8 @@ class AiKoreServer:
 
     def blueprint(self, name: str, script: str, /, **header: object) -> str:
         """Save a custom blueprint; header values as TOML-able Python."""
-        lines = [f"# {key} = {_toml(value)}" for key, value in header.items()]
-        text = "\n".join(["#!/usr/bin/env bash", "# /// aikore", *lines, "# ///", script, ""])
         (self.home / "blueprints").mkdir(parents=True, exist_ok=True)
-        (self.home / "blueprints" / f"{name}.sh").write_text(text)
+        (self.home / "blueprints" / f"{name}.sh").write_text(blueprint_text(script, header))
         return name
 
     def create(self, name: str, blueprint: str, **fields: object) -> dict[str, Any]:
@@ -217,6 +215,11 @@ class AiKoreServer:
 
     def record(self, slug: str) -> dict[str, Any]:
         return dict(json.loads((self.home / "instances" / slug / "run.json").read_bytes()))
+
+
+def blueprint_text(script: str, header: Mapping[str, object]) -> str:
+    lines = [f"# {key} = {_toml(value)}" for key, value in header.items()]
+    return "\n".join(["#!/usr/bin/env bash", "# /// aikore", *lines, "# ///", script, ""])
 
 
 def _toml(value: object) -> str:

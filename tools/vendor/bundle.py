@@ -1,4 +1,4 @@
-"""Bundles what the dashboard loads: a build hook of hatchling, and a command.
+"""Bundles what the dashboard loads: a build hook of hatchling, and a command; with ``install`` it only prepares for that.
 
 aikore/static/vendor gets what it takes from npm, aikore/static/dist its own modules and styles. The lock file, the
 entries beside this file and the sources decide what is bundled; a result that fits them is kept as it is. npm is the
@@ -74,6 +74,11 @@ def is_current() -> bool:
     return STAMP.is_file() and STAMP.read_text() == fingerprint()
 
 
+def install(place: Path = ROOT) -> None:
+    """Install the npm packages that the bundles are made of; in the tree itself they serve many builds."""
+    npm(place, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+
+
 def is_installed() -> bool:
     """Tell whether `npm ci` was run in the tree itself, with the versions that the lock file names."""
     try:
@@ -103,7 +108,7 @@ def bundle() -> None:
         if is_installed():
             (place / "node_modules").symlink_to(INSTALLED)
         else:
-            npm(place, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+            install(place)
         npm(place, "run", "--silent", "vendor")
         (place / "vendor/LICENSES.txt").write_text("\n\n".join(licenses(place)) + "\n")
         bundle_page(place)
@@ -169,6 +174,6 @@ def licenses(place: Path) -> Iterator[str]:
 
 if __name__ == "__main__":
     try:
-        bundle()
+        install() if sys.argv[1:] == ["install"] else bundle()
     except BundleError as error:
         sys.exit(str(error))
