@@ -1,4 +1,4 @@
-"""Bundles what the dashboard loads: a build hook of hatchling, and a command; with ``install`` it only prepares for that.
+"""Bundles what the dashboard loads: a build hook of hatchling, and a command; with ``install`` it only prepares that.
 
 aikore/static/vendor gets what it takes from npm, aikore/static/dist its own modules and styles. The lock file, the
 entries beside this file and the sources decide what is bundled; a result that fits them is kept as it is. npm is the
