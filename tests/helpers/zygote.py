@@ -167,5 +167,5 @@ def _run() -> int:
 
 
 if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).parents[2])  # not this file's own folder
+    del sys.path[0]  # this file's own folder; AiKore is found as `python -m aikore` finds it
     serve(sys.stdin)

@@ -186,7 +186,7 @@ export function beginTable() {
   grouping.addEventListener("change", () => { rearrange({ grouping: /** @type {Grouping} */ (grouping.value) }); arrange(); });
   filter.addEventListener("input", arrange);
   feed.addEventListener("sample", () => {
-    if (arrangement.sort in FIGURE_ORDERS && !byId("list").matches(":hover")) arrange(); // no row flees from the pointer
+    if (arrangement.sort in FIGURE_ORDERS && !byId("rows").matches(":hover")) arrange(); // no row flees from the pointer
   });
   byId("choose-all").addEventListener("change", (event) => mark(() => {
     for (const id of shown) chooseOne(id, /** @type {HTMLInputElement} */ (event.target).checked);
