@@ -24,6 +24,8 @@ def give_up(reason: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def podman() -> Podman:
+    if os.geteuid():
+        pytest.skip("The tests' own podman needs root.")
     if not shutil.which("podman"):
         give_up("There is no podman. `make image-test` installs it, as root or with sudo, where apt is.")
     podman = Podman(storage())
