@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.e2e.conftest import browser, page  # noqa: F401 — fixtures for all tests of this level
+from tests.e2e.conftest import browser, chromium, page  # noqa: F401 — fixtures for all tests of this level
 from tests.helpers.container import Container
 from tests.helpers.podman import Podman, storage
 
