@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.helpers.server import AiKoreServer, processes_of, wait_until
+from tests.helpers.server import AiKoreServer, SharedServer, processes_of, wait_until
 
 os.environ.pop("PYTHONUNBUFFERED", None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for `make test &` in a script; children would inherit it
@@ -50,3 +50,17 @@ def aikore_factory(tmp_path: Path) -> Iterator[Callable[..., AiKoreServer]]:
 def aikore(aikore_factory: Callable[..., AiKoreServer]) -> AiKoreServer:
     """A started AiKore with NGINX."""
     return aikore_factory().start()
+
+
+@pytest.fixture(scope="session")
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedServer]:
+    shared = SharedServer(lambda: tmp_path_factory.mktemp("shared") / "home")
+    yield shared
+    shared.end()
+
+
+@pytest.fixture
+def shared_aikore(_shared: SharedServer) -> Iterator[AiKoreServer]:
+    """An AiKore that other tests had before and get after: nothing is on it, but it counts on."""
+    yield _shared.take()
+    _shared.put_back()

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.page import Dashboard
-from tests.helpers.server import HTTP_APP
+from tests.helpers.server import HTTP_APP, AiKoreServer
+
+
+@pytest.fixture
+def aikore(shared_aikore: AiKoreServer) -> AiKoreServer:
+    return shared_aikore
 
 
 def test_an_empty_dashboard_leads_to_a_running_instance_in_three_clicks(dashboard: Dashboard) -> None:

@@ -6,10 +6,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.e2e.page import Dashboard
 from tests.helpers.server import AiKoreServer, free_range, wait_until
+
+
+@pytest.fixture
+def aikore(shared_aikore: AiKoreServer) -> AiKoreServer:
+    return shared_aikore
 
 
 def expect_names(page: Page, *wanted: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -167,6 +168,17 @@ class AiKoreServer:
         kill_everything_of(self.home)
         self.http.close()
 
+    def empty(self) -> None:
+        """Remove all instances, the trash and custom blueprints, as before the first test."""
+        for instance in self.http.get("/api/instances").raise_for_status().json():
+            self.http.delete(f"/api/instances/{instance['slug']}", params={"force": True}).raise_for_status()
+        for blueprint in self.http.get("/api/blueprints").raise_for_status().json():
+            if blueprint["source"] == "custom":
+                self.http.delete(f"/api/blueprints/{blueprint['id']}").raise_for_status()
+        for folder in ("trashcan", "outputs", "models"):
+            for path in (self.home / folder).iterdir():
+                path.unlink() if path.is_symlink() or path.is_file() else shutil.rmtree(path)
+
     # What tests ask of it -----------------------------------------------------------------------------------
 
     def blueprint(self, name: str, script: str, /, **header: object) -> str:
@@ -220,6 +232,41 @@ class AiKoreServer:
 def blueprint_text(script: str, header: Mapping[str, object]) -> str:
     lines = [f"# {key} = {_toml(value)}" for key, value in header.items()]
     return "\n".join(["#!/usr/bin/env bash", "# /// aikore", *lines, "# ///", script, ""])
+
+
+class SharedServer:
+    """One AiKore for many tests; a new one after a test that ended it or left something it should not have."""
+
+    def __init__(self, make_home: Callable[[], Path]) -> None:
+        self._make_home = make_home
+        self._server: AiKoreServer | None = None
+        self._process: object = None
+
+    def take(self) -> AiKoreServer:
+        """Return it, started and empty."""
+        if self._server is None:
+            self._server = AiKoreServer(self._make_home()).start()
+            self._process = self._server.process
+        return self._server
+
+    def put_back(self) -> None:
+        """Make it ready for the next test, which gets another one should that fail."""
+        assert self._server
+        try:
+            fit = self._server.process is self._process and self._server.answers()
+            if fit:
+                self._server.empty()
+        except (AssertionError, OSError, httpx.HTTPError):
+            fit = False
+        if not fit:
+            self.end()
+
+    def end(self) -> None:
+        """End it; no process of it is left."""
+        if server := self._server:
+            self._server = None
+            server.clean_up()
+            wait_until(lambda: not processes_of(server.home), 10, "no process is left behind")
 
 
 def _toml(value: object) -> str:

@@ -10,6 +10,11 @@ import pytest
 from tests.helpers.server import AiKoreServer
 
 
+@pytest.fixture
+def aikore(shared_aikore: AiKoreServer) -> AiKoreServer:
+    return shared_aikore
+
+
 @pytest.mark.parametrize(("address", "least"), [("/", 4), ("/desktop/plain/", 10)])
 def test_every_file_a_page_names_is_there_compressed_and_kept_for_good(
     aikore: AiKoreServer, address: str, least: int

@@ -18,10 +18,10 @@ READY_PROCESS = {"kind": "process"}
 
 
 @pytest.fixture
-def aikore(aikore: AiKoreServer) -> AiKoreServer:
-    aikore.blueprint("web", HTTP_APP, name="Web", ready={"path": "/", "timeout": 30})
-    aikore.blueprint("ticker", "while :; do date +%N; sleep 0.05; done", ready="process")
-    return aikore
+def aikore(shared_aikore: AiKoreServer) -> AiKoreServer:
+    shared_aikore.blueprint("web", HTTP_APP, name="Web", ready={"path": "/", "timeout": 30})
+    shared_aikore.blueprint("ticker", "while :; do date +%N; sleep 0.05; done", ready="process")
+    return shared_aikore
 
 
 def problem(answer: object) -> str:
