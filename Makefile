@@ -8,16 +8,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
+# The image is built beside other tests, at low priority; its own tests wait for it.
+BUILD_IMAGE := nice $(BIN)/python -m tests.helpers.podman build
+IMAGE_TEST := $(PYTEST) tests/image -n $(WORKERS) --dist loadfile -q
 
 # The container: docker or podman, and what computes in it.
-ENGINE ?= $(if $(shell command -v docker),docker,podman)
+ENGINE ?= $(shell if docker version >/dev/null 2>&1 || ! command -v podman >/dev/null; then echo docker; else echo podman; fi)
 PROFILE ?= $(if $(wildcard /dev/nvidiactl),nvidia,$(if $(wildcard /dev/kfd),amd,cpu))
-COMPOSE := $(ENGINE) compose --profile $(PROFILE)
+COMPOSE = $(ENGINE) compose --profile $(PROFILE)
 IMAGE ?= aikore
+BUNDLE := aikore/static/dist/sources.json
 export BUILDAH_FORMAT := docker
 export DOCKER_BUILDKIT := 1
 
-.PHONY: help run test check bench soak lock clean build up down start stop logs shell image-test
+.PHONY: help run test check bench soak lock clean build up down start stop logs shell layers image-test
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,9 +29,11 @@ help: ## list the commands
 run: $(VENV)/.run ## start AiKore and print its address (AIKORE_* variables are its settings)
 	@exec $(BIN)/aikore serve
 
-test: $(VENV)/.test node_modules/.done ## install what the tests need and run all of them
+test: $(VENV)/.test $(BUNDLE) node_modules/.done ## install what the tests need and run all of them
+	@$(BUILD_IMAGE) </dev/null >/dev/null 2>&1 &
 	$(PYTEST) tests/unit tests/test_layers.py -n $(WORKERS) -q
 	$(PYTEST) tests/integration tests/e2e -n $(WORKERS) --dist worksteal -q
+	$(IMAGE_TEST)
 
 check: $(VENV)/.test node_modules/.done ## lint, types, shell rules, front-end types
 	$(BIN)/ruff check .
@@ -39,7 +45,7 @@ check: $(VENV)/.test node_modules/.done ## lint, types, shell rules, front-end t
 soak: $(VENV)/.test ## the long forms of the tests (hundreds of kills and reloads)
 	$(PYTEST) tests -m soak -q --timeout 3600
 
-bench: $(VENV)/.test ## measure against references in the same run
+bench: $(VENV)/.test $(BUNDLE) ## measure against references in the same run
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 lock: ## renew requirements.lock from pyproject.toml
@@ -49,6 +55,7 @@ build: ## build the container image (DESKTOP= leaves the desktops out, BASE_IMAG
 	$(ENGINE) build -t $(IMAGE) $(foreach name,BASE_IMAGE DESKTOP,$(if $(filter-out undefined,$(origin $(name))),--build-arg $(name)="$($(name))")) \
 		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
 		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" --build-arg CREATED="$$(date -u +%FT%TZ)" .
+	@$(ENGINE) image prune -f --filter label=org.opencontainers.image.title=AiKore >/dev/null # the ones it replaced
 
 up: ## make the container from the image and start it (PROFILE=cpu, nvidia or amd; found by itself)
 	$(COMPOSE) up -d
@@ -68,23 +75,28 @@ logs: ## follow the container's log; it holds the link by which you log in first
 shell: ## open a shell in the container, as the user AiKore runs as
 	$(ENGINE) exec -it aikore as-aikore bash -l
 
-image-test: $(VENV)/.image ## build the image and run it in every way the documentation promises (podman)
-	$(PYTEST) tests/image -q
+layers: ## print the size of each layer of the image
+	@$(ENGINE) history --no-trunc --format '{{.Size}}\t{{.CreatedBy}}' $(IMAGE) | \
+		sed -E '/^0 ?B/d; s/\t(\|.*)?\/bin\/sh -c (#\(nop\) +)?/\t/; s/ +/ /g' | cut -c-110 | expand -t 10
 
-clean: ## remove what was installed here
-	rm -rf $(VENV) node_modules aikore/static/vendor
+image-test: $(VENV)/.test ## build the image and run it in every way the documentation promises (podman)
+	$(IMAGE_TEST)
+
+clean: ## remove what was installed here, and the images and containers that the tests made
+	[ ! -x $(BIN)/python ] || $(BIN)/python -m tests.helpers.podman clear
+	rm -rf $(VENV) node_modules aikore/static/vendor aikore/static/dist
 
 $(VENV)/.run: pyproject.toml requirements.lock tools/install package-lock.json $(wildcard tools/vendor/*)
 	tools/install run $(PYTHON) $(VENV)
 	@touch $@
 
-$(VENV)/.image: pyproject.toml requirements.lock tools/install package-lock.json $(wildcard tools/vendor/*)
-	tools/install image $(PYTHON) $(VENV)
-	@touch $@ $(VENV)/.test $(VENV)/.run
-
 $(VENV)/.test: pyproject.toml requirements.lock tools/install package-lock.json $(wildcard tools/vendor/*)
 	tools/install test $(PYTHON) $(VENV)
 	@touch $@ $(VENV)/.run
+
+$(BUNDLE): aikore/static/index.html $(shell find aikore/static/css aikore/static/js -type f) | $(VENV)/.test
+	$(BIN)/python tools/vendor/bundle.py
+	@touch $@
 
 node_modules/.done: package-lock.json
 	if command -v npm >/dev/null; then npm ci --silent; else echo "npm is missing: what needs it is not checked"; fi

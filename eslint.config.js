@@ -1,7 +1,7 @@
 import globals from "globals";
 
 export default [
-  { ignores: ["aikore/static/vendor/"] },
+  { ignores: ["aikore/static/vendor/", "aikore/static/dist/"] },
   {
     files: ["aikore/static/**/*.js", "tools/vendor/*.js"],
     languageOptions: { ecmaVersion: 2024, sourceType: "module", globals: globals.browser },

@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, FastAPI, Path, Response
+from fastapi import APIRouter, FastAPI, Path, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from aikore.auth import access
+from aikore.problems import Problem, problem_responses
 
 TYPES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "start.js": "text/javascript"}
 POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'self'"
@@ -24,14 +25,13 @@ START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#page", deepLinking: tru
 File = Annotated[Literal["swagger-ui-bundle.js", "swagger-ui.css", "start.js"], Path()]
 
 
-def router(app: FastAPI) -> APIRouter:
-    """Build the routes for ``app``."""
+def router() -> APIRouter:
+    """Build the routes."""
     routes = APIRouter(prefix="/api", include_in_schema=False)
 
     @routes.get("/openapi.json", dependencies=access.VIEWER)
-    def document() -> JSONResponse:
-        found: dict[str, Any] = app.openapi()
-        return JSONResponse(found)
+    def document(request: Request) -> JSONResponse:
+        return JSONResponse(_document(request.app))
 
     @routes.get("/docs", dependencies=access.VIEWER)
     def page() -> HTMLResponse:
@@ -43,3 +43,14 @@ def router(app: FastAPI) -> APIRouter:
         return Response(content, media_type=TYPES[name])
 
     return routes
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """Return the document, with the problems that every route may answer with."""
+    found: dict[str, Any] = app.openapi()
+    found["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+    everywhere = {str(status): told for status, told in problem_responses(400, 401, 403, 500).items()}
+    for path in found["paths"].values():
+        for operation in path.values():
+            operation["responses"] = everywhere | operation["responses"]
+    return found

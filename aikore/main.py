@@ -163,6 +163,21 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
     """Build the web application. Does no work besides; the house must be started for it to answer truly."""
     house = house or House(settings)
     manager = house.manager
+    routers = (
+        instances_api.router(manager),
+        blueprints_api.router(house.library, house.bus),
+        blueprints_api.scripts_router(),
+        logs_api.router(manager.logs_folder),
+        files_api.router(settings, manager.identify),
+        terminal_api.router(house.terminals, house.shell_of, Shell(settings.home)),
+        desktop_api.router(manager.vnc_socket),
+        system.router(settings, house.proxy, house.sampler.gpus, house.restart_wish.set),
+        stats_api.router(house.sampler, house.prometheus),
+        live.router(house.bus, house.snapshot, views.for_role, manager.instance_id),
+        auth_api.router(house.gate, Weblinks(settings), manager.instance_id),
+        door.router(house.gate, settings, manager.access_of, manager.is_routed_host),
+        apidocs.router(),
+    )
     app = FastAPI(
         title="AiKore",
         version=__version__,
@@ -170,23 +185,11 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         root_path=settings.root_path,
-        responses=problems.problem_responses(400, 401, 403, 500),
+        # Not by `include_router`, which builds every route a second time and looks for it twice at each request.
+        routes=[route for router in routers for route in router.routes],
     )
     app.state.house = house
     problems.install(app)
-    app.include_router(instances_api.router(manager))
-    app.include_router(blueprints_api.router(house.library, house.bus))
-    app.include_router(blueprints_api.scripts_router())
-    app.include_router(logs_api.router(manager.logs_folder))
-    app.include_router(files_api.router(settings, manager.identify))
-    app.include_router(terminal_api.router(house.terminals, house.shell_of, Shell(settings.home)))
-    app.include_router(desktop_api.router(manager.vnc_socket))
-    app.include_router(system.router(settings, house.proxy, house.sampler.gpus, house.restart_wish.set))
-    app.include_router(stats_api.router(house.sampler, house.prometheus))
-    app.include_router(live.router(house.bus, house.snapshot, views.for_role, manager.instance_id))
-    app.include_router(auth_api.router(house.gate, Weblinks(settings), manager.instance_id))
-    app.include_router(door.router(house.gate, settings, manager.access_of, manager.is_routed_host))
-    app.include_router(apidocs.router(app))
     app.add_middleware(Guard, settings=settings, gate=house.gate, identify=manager.identify)
     return app
 

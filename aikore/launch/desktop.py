@@ -73,8 +73,9 @@ def find_server() -> str | None:
 
 @cache
 def _is_tigervnc(program: str) -> bool:
+    """Ask by `-help`: TigerVNC 1.15 answers `-version` with nothing."""
     try:
-        told = subprocess.run([program, "-version"], capture_output=True, timeout=5)
+        told = subprocess.run([program, "-help"], capture_output=True, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return b"TigerVNC" in told.stdout + told.stderr

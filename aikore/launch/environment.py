@@ -19,7 +19,7 @@ PASSED_ON = (
 AMD = "amd"
 """What ids of AMD's GPUs begin with (:class:`aikore.monitor.gpu.Gpu`)."""
 
-PASSED_PREFIXES = ("LC_", "PIP_", "UV_", "HF_", "HUGGINGFACE_", "NVIDIA_", "ROCR_", "HSA_", "OPENBLAS_")
+PASSED_PREFIXES = ("LC_", "PIP_", "UV_", "HF_", "HUGGINGFACE_", "NVIDIA_", "ROCR_", "HSA_", "OPENBLAS_", "MOZ_")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-PAGES = {"index.html": "js/app.js", "desktop/index.html": "js/desktop/page.js"}
+DASHBOARD = "index.html"
+PAGES = {DASHBOARD: "js/app.js", "desktop/index.html": "js/desktop/page.js"}
 """The pages, and the module that each begins with."""
 IMPORT = re.compile(r"^(?:import|export)\s[^;]*?from\s*\"(\.[^\"]+)\"|^import\s+\"(\.[^\"]+)\"", re.MULTILINE)
 """A static import of one of our own modules; what is imported when first needed is none."""
+STYLE = re.compile(r' *<link rel="stylesheet" href="static/css/[^"]+">\n?')
 
 
 def digest(static: Path) -> str:
@@ -24,15 +27,40 @@ def digest(static: Path) -> str:
 
 
 def page(static: Path, name: str, version: str) -> str:
-    """Return a page with addresses of a version; its modules are fetched side by side, not in turn."""
+    """Return a page with addresses of a version: the dashboard's of its bundle, else of single modules."""
     text = (static / name).read_text()
-    up = re.search(r'src="((?:\.\./)*)static/', text)
-    preloads = "\n".join(
-        f'  <link rel="modulepreload" href="{up[1] if up else ""}static/{module}">'
-        for module in modules(static, PAGES[name])
-    )
-    text = text.replace("</head>", f"{preloads}\n</head>", 1)
+    text = _bundled(text) if name == DASHBOARD and is_bundled(static) else _single(text, modules(static, PAGES[name]))
     return re.sub(r'((?:href|src)="(?:\.\./)*)static/', rf"\1static/v-{version}/", text)
+
+
+def is_bundled(static: Path) -> bool:
+    """Tell whether there is a bundle made of just the files that are here; tools/vendor/bundle.py makes it."""
+    try:
+        sources = json.loads((static / "dist/sources.json").read_text())
+    except FileNotFoundError:
+        return False
+    return all(_sha256(static / name) == digest for name, digest in sources.items())
+
+
+def _sha256(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _bundled(text: str) -> str:
+    style, module = '<link rel="stylesheet" href="static/dist/page.css">', _preload("static/dist/app.js")
+    text = STYLE.sub("", text).replace("static/js/begin.js", "static/dist/begin.js")
+    return text.replace("</head>", f"{style}\n{module}\n</head>", 1)
+
+
+def _single(text: str, modules: list[str]) -> str:
+    """Let modules be fetched side by side, not in turn."""
+    up = re.search(r'src="((?:\.\./)*)static/', text)
+    preloads = "\n".join(_preload(f"{up[1] if up else ''}static/{name}") for name in modules)
+    return text.replace("</head>", f"{preloads}\n</head>", 1)
+
+
+def _preload(address: str) -> str:
+    return f'<link rel="modulepreload" href="{address}">'
 
 
 def modules(static: Path, first: str) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from aikore.auth.origin import host_pattern, origin_pattern
 from aikore.config import Settings
@@ -51,7 +51,7 @@ def render(routes: Sequence[Route], options: Options) -> str:
     settings = options.settings
     check(routes, settings)
     ordered = sorted(routes, key=lambda route: route.slug)
-    return _template().render(
+    return ENVIRONMENT.get_template("nginx.conf.j2").render(
         o=options,
         s=settings,
         routes=ordered,
@@ -130,8 +130,5 @@ def _template_environment() -> Environment:
     return environment
 
 
-_ENVIRONMENT = _template_environment()
-
-
-def _template() -> Template:
-    return _ENVIRONMENT.get_template("nginx.conf.j2")
+ENVIRONMENT = _template_environment()
+"""Where the templates are; each is compiled once."""

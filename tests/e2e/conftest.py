@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.e2e.page import Dashboard
-from tests.helpers.browser import CHROMIUM_ARGS, chromium_path
+from tests.helpers.browser import Chromium
 from tests.helpers.server import AiKoreServer
 
 
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """The browser of this worker."""
+    chromium = Chromium()
+    yield chromium
+    chromium.close()
+
+
 @pytest.fixture
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGS)
+def browser(chromium: Chromium) -> Iterator[Browser]:
+    """The worker's browser; each page or context made in it is a new profile."""
+    with chromium.lent() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

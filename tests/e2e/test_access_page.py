@@ -92,12 +92,13 @@ def test_who_logs_out_and_in_again_gets_where_they_wanted(page: Page, house: AiK
     assert page.url == f"{house.url}/app/x/?a=1&next=//elsewhere/&b=?"
 
 
-@pytest.mark.parametrize("next_", ["//example.org/", "/\\example.org/", "http://example.org/", "/.aikore/login"])
-def test_the_login_leads_to_no_foreign_address(page: Page, house: AiKoreServer, next_: str) -> None:
-    page.goto(f"{house.url}/.aikore/login?next={next_}")
-    LoginPage(page).enter(PASSWORD)
-    expect(page.get_by_test_id("person")).to_be_visible()
-    assert page.url == f"{house.url}/"
+def test_the_login_leads_to_no_foreign_address(page: Page, house: AiKoreServer) -> None:
+    for elsewhere in ("//example.org/", "/\\example.org/", "http://example.org/", "/.aikore/login"):
+        page.context.clear_cookies()
+        page.goto(f"{house.url}/.aikore/login?next={elsewhere}")
+        LoginPage(page).enter(PASSWORD)
+        expect(page.get_by_test_id("person")).to_be_visible()
+        assert page.url == f"{house.url}/", elsewhere
 
 
 def test_a_login_link_is_used_up_by_a_press_only(page: Page, house: AiKoreServer) -> None:

@@ -34,17 +34,79 @@ def test_status_changes_arrive_by_themselves(dashboard: Dashboard) -> None:
     expect(dashboard.page.locator("#icon")).to_have_attribute("href", "/static/icons/mark-failed.svg")
 
 
-def test_text_from_outside_stays_text(dashboard: Dashboard) -> None:
-    name = '<img src=x onerror="document.title=1">'
-    dashboard.server.blueprint("evil", "echo '<script>document.title=2</script>'; exit 1", description="<b>bold</b>")
-    dashboard.create(name, "99-test-logs", start=False)
-    dashboard.server.create("evil", "evil")
-    dashboard.server.post("evil", "start")
-    dashboard.wait_status("evil", "error")
-    dashboard.press("evil", "log")
-    expect(dashboard.page.get_by_test_id("log-text")).to_contain_text("<script>document.title=2</script>")
-    expect(dashboard.row(name)).to_be_visible()
-    assert "AiKore" in dashboard.page.title()
+EVIL = '<img src=x onerror="document.title=1">'
+LONG = "x" * 10_000
+BACKWARDS = "\u202eright to left\u202c"
+
+
+def test_text_from_outside_stays_text_in_every_pane(dashboard: Dashboard) -> None:
+    page, server = dashboard.page, dashboard.server
+    name = f"{EVIL}{'w' * 30}שלום"
+    printed = f"printf '%s\\n' '{EVIL}' '\a{BACKWARDS}' {LONG}"
+    text = {"name": EVIL, "category": EVIL, "description": f"<b>{LONG[:400]}</b>"}
+    server.blueprint("evil", f"{printed}\necho 'ModuleNotFoundError: No module named \"<b>x</b>\"'; exit 1", **text)
+    instance = server.create(name, "evil", group=EVIL, environment={"EVIL": EVIL}, launch_args=EVIL)
+    server.create("Other", "99-test-logs")
+    slug = instance["slug"]
+    folder = server.home / "instances" / slug
+    (folder / f"{BACKWARDS}{EVIL}\t").write_text(f"{EVIL}\n\x07{BACKWARDS}\n{LONG}\n")
+    (folder / ("long" * 60)).touch()
+
+    def expect_text(where: str, shown: str = EVIL) -> None:
+        """The text is seen as it is written; it made no element, and the page is no wider than the window."""
+        expect(page.locator(where).filter(has_text=shown).filter(visible=True).first).to_be_attached()
+        assert page.locator("img[src=x]").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), where
+        assert "AiKore" in page.title()
+
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+
+        def tool(kind: str, width: int = width) -> None:
+            if width < 760:
+                page.get_by_role("button", name="Instances", exact=True).click()
+            dashboard.menu(name, kind)
+
+        server.post(slug, "start")
+        dashboard.wait_status(name, "error")
+        if width < 760:
+            page.get_by_role("button", name="Instances", exact=True).click()
+        page.get_by_test_id("grouping").select_option("group")
+        expect_text("#rows")
+        expect_text("[data-testid=group]")
+        page.keyboard.press("Control+k")
+        page.get_by_test_id("palette-field").fill("img")
+        expect_text("[data-testid=palette]")
+        page.keyboard.press("Escape")
+
+        tool("log")
+        expect_text("[data-testid=log-text]")
+        expect_text("[data-testid=log-text]", BACKWARDS)
+        expect_text("[role=tab]")
+        page.get_by_test_id("log-with").click()
+        page.get_by_role("menuitem", name="Other").click()
+        expect_text("[data-testid=log-together]")
+        page.get_by_role("button", name="Other ×").click()
+        tool("script")
+        expect_text("[data-testid=script]")
+        tool("files")
+        expect_text("[data-testid=file-rows]")
+        page.locator("[data-file]").filter(has_text="img src=x").get_by_test_id("file-open").click()
+        expect_text("[data-testid=file-text]")
+        tool("details")
+        expect_text("[data-testid=settings]")
+        expect_text("[data-testid=failure]", "<b>x</b>")
+        tool("edit")
+        expect_text(".picker, [data-testid=form]")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        tool("delete")
+        expect_text("[data-testid=toast]")
+        page.get_by_test_id("show-trash").click()
+        expect_text("[data-testid=trash]")
+        page.get_by_test_id("restore").click()
+        page.keyboard.press("Escape")
+        expect(page.get_by_test_id("trash")).to_have_count(0)
 
 
 def test_the_log_shows_history_and_goes_on_live(dashboard: Dashboard) -> None:

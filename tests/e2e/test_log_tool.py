@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -129,5 +130,12 @@ def test_several_logs_are_read_in_the_order_of_time(dashboard: Dashboard) -> Non
     with open(server.home / "instances/one/logs/output.log", "a") as file:
         file.write("printed now\n")
     expect(rows.last).to_contain_text("printed now")
+    page.get_by_test_id("log-search").locator("visible=true").fill("ONE 7")
+    expect(page.get_by_test_id("log-found").locator("visible=true")).to_have_text("11 of 11")
+    expect(page.locator(".together .found")).to_have_text(re.compile("One 79$"))
+    page.get_by_test_id("log-next").locator("visible=true").click()
+    expect(page.locator(".together .found")).to_have_text(re.compile("One 7$"))
+    expect(page.locator(".together .found")).to_be_in_viewport()
+    expect(page.get_by_test_id("log-kept")).to_have_text("Here the logs begin.")
     page.get_by_role("button", name="Two ×").click()
     expect(page.get_by_test_id("log-text")).to_contain_text("printed now")

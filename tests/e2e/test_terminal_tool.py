@@ -19,14 +19,13 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
 """A browser without WebGL: the terminal draws with elements, whose text a test can read."""
 
 
-def shown(page: Page) -> Locator:
+def shown(place: Page | Locator) -> Locator:
     """Return the lines of the terminal in front."""
-    return page.locator(".term:not([hidden]) .xterm-rows")
+    return place.locator(".term:not([hidden]) .xterm-rows")
 
 
-def run(page: Page, line: str) -> None:
-    page.locator(".term:not([hidden]) .xterm-helper-textarea").focus()
-    page.keyboard.type(line + "\n")
+def run(place: Page | Locator, line: str) -> None:
+    place.locator(".term:not([hidden]) .xterm-helper-textarea").press_sequentially(line + "\n")
 
 
 def test_a_terminal_answers_keeps_its_screen_over_a_reload_and_says_that_it_ended(
@@ -78,3 +77,15 @@ def test_a_terminal_answers_keeps_its_screen_over_a_reload_and_says_that_it_ende
     run(page, "exit 3")
     expect(page.get_by_test_id("terminal-notice")).to_have_text("The shell has ended with code 3.")
     assert server.http.get("/api/terminals").json() == []
+
+    page.get_by_test_id("find").click()
+    page.keyboard.type("terminal of aikore")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("tab-terminal")).to_have_text(["Work · Terminal", "AiKore · Terminal"])
+    front = page.locator(".panel:not([data-hidden])")
+    expect(shown(front)).to_contain_text(re.compile(r"[$#]"))
+    run(front, "echo in $PWD")
+    expect(shown(front)).to_contain_text(f"in {server.home}")
+    page.reload()
+    expect(page.get_by_test_id("tab-terminal")).to_have_text(["Work · Terminal", "AiKore · Terminal"])
+    expect(shown(front)).to_contain_text(f"in {server.home}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.e2e.page import Dashboard
-from tests.helpers.server import AiKoreServer, wait_until
+from tests.helpers.server import AiKoreServer, free_range, wait_until
 
 
 def expect_names(page: Page, *wanted: str) -> None:
@@ -18,6 +19,32 @@ def expect_names(page: Page, *wanted: str) -> None:
 def make(server: AiKoreServer, *made: str, blueprint: str = "Static") -> None:
     for name in made:
         server.create(name, blueprint)
+
+
+def test_of_many_instances_those_far_from_the_screen_have_names_and_can_be_chosen(
+    page: Page, aikore_factory: Callable[..., AiKoreServer]
+) -> None:
+    aikore = aikore_factory(instance_ports=free_range(45)).start()
+    make(aikore, *(f"Number {number:02}" for number in range(45)))
+    page.set_viewport_size({"width": 1280, "height": 400})
+    page.goto(aikore.url)
+    rows = page.locator("tr[data-instance]")
+    last = rows.filter(has_text="Number 44")
+    expect(last).to_have_text("Number 44")
+    expect(last.get_by_test_id("toggle")).to_have_count(0)
+    page.get_by_test_id("choose-all").check()
+    expect(page.locator("#chosen-count")).to_have_text("45 chosen")
+    rows.first.focus()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("start number 44")
+    page.keyboard.press("Enter")
+    expect(last).to_have_attribute("data-status", "started")
+    last.scroll_into_view_if_needed()
+    expect(last.get_by_test_id("toggle")).to_have_text("Stop")
+    expect(last.get_by_test_id("choose")).to_be_checked()
+    page.get_by_test_id("choose-none").click()
+    page.get_by_test_id("filter").fill("number 40")
+    expect(rows.locator("visible=true").get_by_test_id("toggle")).to_have_text(["Start"])
 
 
 def test_a_form_opened_too_early_fills_itself_and_keeps_what_is_typed(page: Page, aikore: AiKoreServer) -> None:
@@ -227,9 +254,26 @@ def test_the_table_sorts_groups_and_keeps_an_order_made_by_hand(dashboard: Dashb
     page.get_by_test_id("grouping").select_option("group")
     server.http.patch("/api/instances/log", json={"group": "Watch"}).raise_for_status()
     expect(page.get_by_test_id("group")).to_have_text(["Watch1", "Without a group3"])
+    drag(page, dashboard.row("a10").locator(".handle"), dashboard.row("log"))
+    expect_names(page, "a10", "log", "a9", "b2")
+    drag(page, dashboard.row("b2").locator(".handle"), page.get_by_test_id("group").filter(has_text="Watch"))
+    expect(page.get_by_test_id("group")).to_have_text(["Watch3", "Without a group1"])
+    dashboard.row("a9").focus()
+    page.keyboard.press("Alt+ArrowUp")
+    expect(page.get_by_test_id("group")).to_have_text(["Watch4"])
+    expect_names(page, "b2", "a10", "log", "a9")
+    assert {one["group"] for one in server.http.get("/api/instances").json()} == {"Watch"}
     page.get_by_test_id("grouping").select_option("status")
-    server.post("a10", "start")
-    expect_names(page, "a10", "a9", "b2", "log")
+    server.post("a9", "start")
+    expect_names(page, "a9", "b2", "a10", "log")
+    page.get_by_test_id("grouping").select_option("none")
+    page.get_by_test_id("sort-memory").click()
+    expect(page.locator("[aria-sort=descending]")).to_have_text("RAM")
+    expect_names(page, "a9", "b2", "a10", "log")
+    server.post("log", "start")
+    expect_names(page, "a9", "log", "b2", "a10")
+    page.get_by_test_id("sort-memory").click()
+    expect_names(page, "b2", "a10", "log", "a9")
 
 
 def drag(page: Page, handle: Locator, onto: Locator) -> None:

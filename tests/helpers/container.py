@@ -1,79 +1,27 @@
-"""The image, and containers of it as a user runs them: by podman, with a storage of its own."""
+"""Containers of the image, as a user runs them."""
 
 from __future__ import annotations
 
-import os
-import resource
-import shutil
-import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
+from websockets.sync.client import ClientConnection, connect
 
-from tests.helpers.server import AiKoreServer, free_ports, wait_until
+from tests.helpers.podman import Podman
+from tests.helpers.server import AiKoreServer, blueprint_text, free_ports, wait_until
 
-ROOT = Path(__file__).parents[2]
-BASE = "localhost/debian:trixie-slim"
-IMAGE = "localhost/aikore:test"
 TOKEN = "aik_" + "image-test-" * 4
 START_SECONDS = 60.0
-
-
-class Podman:
-    """The podman command on a folder that holds its storage and its settings."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._environment = {
-            **os.environ,
-            "CONTAINERS_CONF": str(folder / "containers.conf"),
-            "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
-            "BUILDAH_FORMAT": "docker",
-        }
-
-    def prepare(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        runtime = 'runtime = "runc"\n' if shutil.which("runc") else ""
-        (self._folder / "containers.conf").write_text(
-            f'[containers]\ndefault_ulimits = ["nofile={soft}:{hard}", "nproc=16384:16384"]\n'
-            f'[engine]\n{runtime}cgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
-        )
-        (self._folder / "storage.conf").write_text(
-            f'[storage]\ndriver = "overlay"\ngraphroot = "{self._folder}/storage"\nrunroot = "{self._folder}/run"\n'
-        )
-
-    def try_(self, *command: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run podman, whatever comes of it."""
-        return subprocess.run(
-            ["podman", *command], env=self._environment, capture_output=True, text=True, timeout=seconds, check=False
-        )
-
-    def __call__(self, *command: str, seconds: float = 60) -> str:
-        """Run podman and return what it prints; fail with its words when it does."""
-        done = self.try_(*command, seconds=seconds)
-        assert done.returncode == 0, f"podman {' '.join(command)}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        return done.stdout.strip()
-
-    def has(self, image: str) -> bool:
-        return self.try_("image", "exists", image).returncode == 0
-
-    def base(self) -> str:
-        """Return the image to build on: the one named by ``BASE_IMAGE``, else one made from Debian packages."""
-        if named := os.environ.get("BASE_IMAGE"):
-            return named
-        if not self.has(BASE):
-            subprocess.run([ROOT / "tools/base-image", BASE], env=self._environment, check=True, timeout=300)
-        return BASE
-
-    def build(self, base: str, image: str = IMAGE, **arguments: str) -> str:
-        """Build the image from the Dockerfile."""
-        given = [f"--build-arg={name}={value}" for name, value in {"BASE_IMAGE": base, **arguments}.items()]
-        self("build", "--pull=never", "--network=host", "--jobs=2", *given, "-t", image, str(ROOT), seconds=900)
-        return image
+PAUSE = 0.03
+"""Seconds after each answer: who waits for something asks again and again, and that costs the container."""
+MASTER = "nginx: master process"
+WORKER = "nginx: worker process"
+MANAGER = "/opt/aikore/bin/python /opt/aikore/bin/aikore serve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +44,33 @@ class Container(AiKoreServer):
         self.port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self.options = options
+        self.launched = False
         self._looked = 0.0
         self.settings = {"token": TOKEN, **settings}
-        self.http = httpx.Client(base_url=self.url, timeout=30, headers={"Authorization": f"Bearer {TOKEN}"})
+        self.http = httpx.Client(
+            base_url=self.url,
+            timeout=30,
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            event_hooks={"response": [lambda _: time.sleep(PAUSE)]},
+        )
 
-    def launch(self, *command: str) -> None:
-        """Run the container without waiting for what it does."""
+    def _options(self, *more: str) -> list[str]:
         variables = [f"--env=AIKORE_{name.upper()}={value}" for name, value in self.settings.items()]
+        place = ["--pull=never", f"--name={self.name}", f"--volume={self.volume}:/config"]
+        return [*place, *variables, *self.options, *more, self.image]
+
+    def launch(self) -> None:
+        """Run the container without waiting for what it does."""
         ports = [f"--publish=127.0.0.1:{self.port}:9000"] if self.network else []
-        place = ["--pull=never", f"--name={self.name}", *ports, f"--volume={self.volume}:/config"]
-        self.podman("run", "--detach", *place, *variables, *self.options, self.image, *command)
+        self.launched, self._looked = True, time.monotonic()
+        self.podman("run", "--detach", *self._options(*ports))
 
     def start(self, seconds: float = START_SECONDS) -> Container:
         """Run the container, or start the stopped one again; wait until its health check is content."""
-        if self.podman.try_("container", "exists", self.name).returncode:
-            self.launch()
-        else:
+        if self.launched:
             self.podman("start", self.name)
+        else:
+            self.launch()
         wait_until(self.answers, seconds, f"the container is healthy; its log: {self.log()}")
         return self
 
@@ -122,13 +80,18 @@ class Container(AiKoreServer):
             try:
                 return self.http.get("/api/health").status_code == 200
             except httpx.TransportError:
-                pass
+                time.sleep(4 * PAUSE)
         elif self.podman.try_("exec", self.name, "/etc/aikore/health").returncode == 0:
             return True
-        if time.monotonic() > self._looked + 1:
+        if time.monotonic() > self._looked + 3:
             self._looked = time.monotonic()
             assert self.running, f"the container ended: {self.log()}"
         return False
+
+    def refuse(self) -> tuple[int, str]:
+        """Run the container until it ends by itself; return its exit code and its words."""
+        done = self.podman.try_("run", "--rm", *self._options("--network=none"), seconds=30)
+        return done.returncode, done.stdout + done.stderr
 
     @property
     def network(self) -> bool:
@@ -146,9 +109,21 @@ class Container(AiKoreServer):
         done = self.podman.try_("logs", self.name)
         return done.stdout + done.stderr
 
+    @property
+    def data(self) -> Path:
+        """The folder of this machine that is the container's /config."""
+        if self.volume.startswith("/"):
+            return Path(self.volume)
+        return Path(self.podman("volume", "inspect", "--format={{.Mountpoint}}", self.volume))
+
     def exec(self, *command: str) -> str:
         """Run a command in the container, as `docker exec` does."""
         return self.podman("exec", self.name, *command)
+
+    def serves(self, slug: str) -> bool:
+        """Say whether an instance of the blueprint Static shows its page."""
+        answer = self.http.get(f"/app/{slug}/")
+        return answer.status_code == 200 and "It works" in answer.text
 
     def processes(self) -> list[Process]:
         rows = self.exec("ps", "-eo", "pid=,uid=,args=").splitlines()
@@ -160,22 +135,28 @@ class Container(AiKoreServer):
         return [process.pid for process in self.processes() if process.command.startswith(beginning)]
 
     def signal(self, name: str, pid: int) -> None:
-        self.exec("sh", "-c", f"kill -{name} {pid}")
+        self.exec("as-aikore", "sh", "-c", f"kill -{name} {pid}")
 
     def kill(self) -> None:
         """Take the container's power away."""
         self.podman("kill", "--signal=KILL", self.name)
-        wait_until(lambda: not self.running, 10, "the container is gone")
+        self.podman("wait", self.name)
 
     def stop(self) -> int:
         """Stop it as `docker stop` does, with its ten seconds; return the exit code."""
         self.podman("stop", "--time=10", self.name)
         return self.exit_code
 
-    def ended(self, seconds: float = 20) -> int:
-        """Wait until the container ends by itself; return its exit code."""
-        wait_until(lambda: not self.running, seconds, "the container ends")
-        return self.exit_code
+    @contextmanager
+    def socket(self, path: str) -> Iterator[ClientConnection]:
+        credential = {"Authorization": self.http.headers["Authorization"]}
+        url = f"ws://127.0.0.1:{self.port}{path}"
+        with connect(url, max_size=None, proxy=None, additional_headers=credential) as socket:
+            yield socket
+
+    def blueprint(self, name: str, script: str, /, **header: object) -> str:
+        self.http.put(f"/api/blueprints/{name}", json={"content": blueprint_text(script, header)}).raise_for_status()
+        return name
 
     def remove(self) -> None:
         """Remove the container; its volume stays."""
@@ -183,7 +164,8 @@ class Container(AiKoreServer):
 
     def clean_up(self) -> None:
         """Remove the container and the volume it made."""
-        self.podman.try_("rm", "--force", "--time=0", "--volumes", self.name)
+        if self.launched:
+            self.podman.try_("rm", "--force", "--time=0", self.name)
         if not self.volume.startswith("/"):
             self.podman.try_("volume", "rm", "--force", self.volume)
         self.http.close()

@@ -5,8 +5,11 @@ AiKore's own binding (``pynvml``) loads it like the real one, by ``LD_LIBRARY_PA
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "apps" / "nvml.c"
@@ -16,13 +19,15 @@ LOST = 15
 """NVML_ERROR_GPU_IS_LOST."""
 
 
-def compile_library(folder: Path) -> Path:
-    """Return the folder with a fresh ``libnvidia-ml.so.1``."""
+@cache
+def library() -> Path:
+    """Return the folder with ``libnvidia-ml.so.1``, compiled once by each worker."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     assert compiler, "these tests need a C compiler: apt install gcc libc6-dev"
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / "libnvidia-ml.so.1"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", target, SOURCE], check=True)
+    folder = Path(tempfile.mkdtemp(prefix="aikore-nvml-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", folder / "libnvidia-ml.so.1", SOURCE]
+    subprocess.run(command, check=True)
     return folder
 
 
@@ -31,8 +36,7 @@ class StandInGpus:
 
     def __init__(self, folder: Path, count: int) -> None:
         self._folder = folder / "gpus"
-        self._library = compile_library(folder / "lib")
-        self.variables = {"LD_LIBRARY_PATH": str(self._library), "NVML_STANDIN": str(self._folder)}
+        self.variables = {"LD_LIBRARY_PATH": str(library()), "NVML_STANDIN": str(self._folder)}
         self._folder.mkdir()
         for index in range(count):
             (self._folder / str(index)).mkdir()

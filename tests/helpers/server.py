@@ -26,20 +26,17 @@ T = TypeVar("T")
 _next_port = 0
 
 
-def _code(environment: Mapping[str, str]) -> list[str | None]:
-    """Return what decides which code a new process gets."""
-    return [environment.get(name) for name in ("PYTHONPATH", "LD_LIBRARY_PATH")]
-
-
-_CODE_AT_START = _code(os.environ)
-
-
 @cache
-def zygote() -> Zygote:
-    """Return this worker's process that starts AiKores quickly."""
-    started = Zygote()
+def zygote(**code: str) -> Zygote:
+    """Return this worker's process that starts AiKores quickly; one for each set of variables that choose code."""
+    started = Zygote(code)
     atexit.register(started.end)
     return started
+
+
+def _code(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that decide which code a new process gets."""
+    return {name: environment[name] for name in ("PYTHONPATH", "LD_LIBRARY_PATH") if name in environment}
 
 
 def free_ports(count: int) -> list[int]:
@@ -68,15 +65,16 @@ def free_range(count: int) -> str:
 
 
 def wait_until(condition: Callable[[], T], seconds: float = 20.0, what: str = "") -> T:
-    """Return the condition's first true value; fail when the deadline passes."""
-    deadline = time.monotonic() + seconds
+    """Return the condition's first true value; fail when the deadline passes. A long wait is looked at less often."""
+    began = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise AssertionError(f"not within {seconds} s: {what or condition}")
-        time.sleep(0.01)
+        time.sleep(min(0.1, max(0.005, waited / 10)))
 
 
 class AiKoreServer:
@@ -104,8 +102,8 @@ class AiKoreServer:
 
     def launch(self) -> None:
         """Start the process without waiting for it."""
-        if self.python == sys.executable and _code(self.environment) == _CODE_AT_START:
-            self.process = Forked(zygote(), self.environment, self.log_path)
+        if self.python == sys.executable:
+            self.process = Forked(zygote(**_code(self.environment)), self.environment, self.log_path)
             return
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
@@ -133,6 +131,14 @@ class AiKoreServer:
 
     def log(self) -> str:
         return self.log_path.read_text()[-6000:] if self.log_path.exists() else ""
+
+    def refusal(self) -> str:
+        """Start the process, which must refuse to run; return what it says."""
+        self.launch()
+        assert self.process is not None
+        assert self.process.wait(30) == 1, self.log()
+        assert "Traceback" not in self.log()
+        return self.log()
 
     def kill(self) -> None:
         """End the manager the hard way; keepers and NGINX go on."""
@@ -165,10 +171,8 @@ class AiKoreServer:
 
     def blueprint(self, name: str, script: str, /, **header: object) -> str:
         """Save a custom blueprint; header values as TOML-able Python."""
-        lines = [f"# {key} = {_toml(value)}" for key, value in header.items()]
-        text = "\n".join(["#!/usr/bin/env bash", "# /// aikore", *lines, "# ///", script, ""])
         (self.home / "blueprints").mkdir(parents=True, exist_ok=True)
-        (self.home / "blueprints" / f"{name}.sh").write_text(text)
+        (self.home / "blueprints" / f"{name}.sh").write_text(blueprint_text(script, header))
         return name
 
     def create(self, name: str, blueprint: str, **fields: object) -> dict[str, Any]:
@@ -211,6 +215,11 @@ class AiKoreServer:
 
     def record(self, slug: str) -> dict[str, Any]:
         return dict(json.loads((self.home / "instances" / slug / "run.json").read_bytes()))
+
+
+def blueprint_text(script: str, header: Mapping[str, object]) -> str:
+    lines = [f"# {key} = {_toml(value)}" for key, value in header.items()]
+    return "\n".join(["#!/usr/bin/env bash", "# /// aikore", *lines, "# ///", script, ""])
 
 
 def _toml(value: object) -> str:

@@ -6,11 +6,14 @@ What it starts is as real as any other, but was not executed anew: no use for te
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,16 +21,22 @@ from typing import Any, TextIO
 COMMAND = ["-m", "aikore", "serve"]
 PRELOADED = (
     "aikore.main", "aikore.cli", "uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.lifespan.off",
-    "uvicorn.protocols.websockets.auto", "sqlalchemy.dialects.sqlite", "alembic.runtime.migration", "pynvml",
+    "uvicorn.protocols.websockets.auto", "sqlalchemy.dialects.sqlite", "alembic.command", "alembic.runtime.migration",
+    "anyio._backends._asyncio", "pydantic.v1", "pynvml",
 )  # fmt: skip
 
 
 class Zygote:
-    """The process that forks; one per test worker."""
+    """The process that forks. ``variables`` decide which code it finds."""
 
-    def __init__(self) -> None:
+    def __init__(self, variables: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [sys.executable, __file__],
+            env={**os.environ, **variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
         )
 
     def ask(self, **question: Any) -> Any:
@@ -80,13 +89,30 @@ class Forked:
 
 def serve(questions: TextIO) -> None:
     """Answer questions until nobody asks any more."""
-    for name in PRELOADED:
-        __import__(name)
+    _prepare()
     for line in questions:
         question = json.loads(line)
         answer = _start(question) if question["do"] == "start" else _poll(question["pid"])
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def _prepare() -> None:
+    """Do what every AiKore does at its start and what depends on none of its settings."""
+    for name in PRELOADED:
+        importlib.import_module(name)
+    from argon2 import PasswordHasher
+
+    from aikore.auth import passwords
+    from aikore.config import Settings
+    from aikore.main import create_app
+    from aikore.proxy.render import ENVIRONMENT
+
+    for template in ENVIRONMENT.list_templates():
+        ENVIRONMENT.get_template(template)
+    create_app(Settings(home=Path("/nonexistent")))  # fills the libraries' caches
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)  # the real one takes 0.2 s
+    gc.freeze()
 
 
 def _poll(pid: int) -> int | None:
@@ -141,5 +167,5 @@ def _run() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.pop(0)  # this file's own folder
+    del sys.path[0]  # this file's own folder; AiKore is found as `python -m aikore` finds it
     serve(sys.stdin)

@@ -1,47 +1,46 @@
-"""The image, built once from the real Dockerfile, and containers of it. Without podman these tests are skipped."""
+"""The image, built from the real Dockerfile, and containers of it. Where there can be none, only CI minds."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from tests.e2e.conftest import browser, page  # noqa: F401 — fixtures for all tests of this level
-from tests.helpers.container import Container, Podman
+from tests.e2e.conftest import browser, chromium, page  # noqa: F401 — fixtures for all tests of this level
+from tests.helpers.container import Container
+from tests.helpers.podman import Podman, storage
 
 Run = Callable[..., Container]
 
 
+def give_up(reason: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def podman() -> Podman:
+    if os.geteuid():
+        pytest.skip("The tests' own podman needs root.")
     if not shutil.which("podman"):
-        pytest.skip("There is no podman; as root with apt, `make image-test` installs it.")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    podman = Podman(cache / "aikore-image")
+        give_up("There is no podman. `make image-test` installs it, as root or with sudo, where apt is.")
+    podman = Podman(storage())
     podman.prepare()
     return podman
 
 
 @pytest.fixture(scope="session")
-def base(podman: Podman) -> str:
-    """An image to build on, which this machine can run. Where it cannot, CI fails and everybody else skips."""
+def image(podman: Podman) -> str:
     try:
-        name = podman.base()
-        podman("run", "--rm", "--pull=never", name, "true")
+        base = podman.base()
+        podman("run", "--rm", "--pull=never", "--network=none", base, "true")
     except Exception as problem:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"podman cannot run containers here: {problem}")
-    return name
-
-
-@pytest.fixture(scope="session")
-def image(podman: Podman, base: str) -> str:
-    """The image without desktops."""
-    return podman.build(base, DESKTOP="", VERSION="0.0.test")
+        give_up(f"podman cannot run containers here: {problem}")
+    return podman.image(base)
 
 
 @pytest.fixture(scope="module")

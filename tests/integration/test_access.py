@@ -62,17 +62,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 def routes(app: FastAPI) -> list[APIRoute | APIWebSocketRoute]:
-    found: list[APIRoute | APIWebSocketRoute] = []
-
-    def walk(entries: list[Any]) -> None:
-        for entry in entries:
-            if isinstance(entry, APIRoute | APIWebSocketRoute):
-                found.append(entry)
-            else:
-                walk(list(getattr(entry, "routes", None) or getattr(entry.original_router, "routes", [])))
-
-    walk(list(app.routes))
-    return found
+    return [route for route in app.routes if isinstance(route, APIRoute | APIWebSocketRoute)]
 
 
 def needed(route: APIRoute | APIWebSocketRoute) -> Role | None:

@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.server import AiKoreServer
 
 
-@pytest.mark.parametrize(("address", "least"), [("/", 20), ("/desktop/plain/", 10)])
+@pytest.mark.parametrize(("address", "least"), [("/", 4), ("/desktop/plain/", 10)])
 def test_every_file_a_page_names_is_there_compressed_and_kept_for_good(
     aikore: AiKoreServer, address: str, least: int
 ) -> None:

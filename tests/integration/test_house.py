@@ -200,19 +200,13 @@ def test_the_manager_killed_fifty_times_tells_no_lie(aikore: AiKoreServer) -> No
     kill_rounds(aikore, rounds=50, instances=10)
 
 
-def refusal(server: AiKoreServer) -> str:
-    """Run `aikore serve` that must refuse to start; return what it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "aikore", "serve"], env=server.environment, capture_output=True, text=True, timeout=30
-    )
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
-
-
 def test_a_second_manager_on_the_same_home_is_refused(aikore: AiKoreServer) -> None:
     assert aikore.process is not None
-    assert f"Another AiKore (process {aikore.process.pid})" in refusal(aikore)
+    command = [sys.executable, "-m", "aikore", "serve"]
+    done = subprocess.run(command, env=aikore.environment, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert f"Another AiKore (process {aikore.process.pid})" in done.stderr
+    assert "Traceback" not in done.stderr
     assert aikore.answers()
 
 
@@ -221,7 +215,7 @@ def test_a_newer_database_is_refused_and_untouched(aikore_factory: Factory) -> N
     server.stop()
     with sqlite3.connect(server.home / "aikore.db") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
-    assert "newer than this AiKore" in refusal(server)
+    assert "newer than this AiKore" in server.refusal()
     with sqlite3.connect(server.home / "aikore.db") as database:
         assert database.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
 
@@ -230,17 +224,17 @@ def test_a_database_that_is_none_is_refused(aikore_factory: Factory) -> None:
     server = aikore_factory()
     server.home.mkdir()
     (server.home / "aikore.db").write_bytes(b"this is not a database" * 100)
-    assert "cannot be read" in refusal(server)
+    assert "cannot be read" in server.refusal()
 
 
 def test_missing_nginx_says_what_to_do(aikore_factory: Factory) -> None:
-    message = refusal(aikore_factory(nginx_path="/nonexistent/nginx"))
+    message = aikore_factory(nginx_path="/nonexistent/nginx").refusal()
     assert "nginx" in message.lower()
     assert "AIKORE_NGINX_PATH" in message or "apt install" in message
 
 
 def test_a_taken_door_port_is_named(aikore: AiKoreServer, aikore_factory: Factory) -> None:
-    message = refusal(aikore_factory("second", port=aikore.port))
+    message = aikore_factory("second", port=aikore.port).refusal()
     assert str(aikore.port) in message
     assert "AIKORE_PORT" in message
 
@@ -249,7 +243,7 @@ def test_a_taken_door_port_is_named(aikore: AiKoreServer, aikore_factory: Factor
 def test_an_unwritable_home_is_a_clear_message(aikore_factory: Factory) -> None:
     server = aikore_factory("file")
     server.home.write_text("in the way")
-    assert "cannot be written" in refusal(server)
+    assert "cannot be written" in server.refusal()
 
 
 def test_a_restoration_that_a_kill_interrupted_leaves_the_instance_in_the_trash(aikore: AiKoreServer) -> None:

@@ -65,10 +65,11 @@ def test_a_wheel_holds_every_file_of_the_tree_and_nothing_else(package: Package)
     assert [name for name in wanted if held[name] != wanted[name]] == []
 
 
-def test_a_wheel_carries_the_third_party_bundles_with_their_licenses(package: Package) -> None:
+def test_a_wheel_carries_the_bundles_with_the_licenses_of_what_is_in_them(package: Package) -> None:
     held = contents(package.wheel)
     for bundle in ("terminal.js", "terminal.css", "editor.js", "charts.js", "charts.css"):
         assert held[f"aikore/static/vendor/{bundle}"]
+    assert held["aikore/static/dist/app.js"]
     licenses = held["aikore/static/vendor/LICENSES.txt"].decode()
     assert all(name in licenses for name in ("@xterm/xterm", "@codemirror/view", "uplot", "MIT"))
 

@@ -6,7 +6,8 @@ import os
 import pwd
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import psutil
@@ -20,17 +21,15 @@ NOBODY = pwd.getpwnam("nobody")
 
 
 @pytest.fixture
-def reachable(tmp_path: Path) -> Path:
-    """Open the way to the test's folder for everybody."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder == Path("/tmp"):
-            break
-        folder.chmod(folder.stat().st_mode | 0o011)
-    return tmp_path
+def tmp_path() -> Iterator[Path]:
+    """A folder that everybody can reach. Each run of pytest closes the one that all runs share."""
+    with tempfile.TemporaryDirectory(prefix="aikore-test-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
 
 
 @pytest.fixture
-def public_server(reachable: Path, aikore_factory: Callable[..., AiKoreServer]) -> Callable[..., AiKoreServer]:
+def public_server(aikore_factory: Callable[..., AiKoreServer]) -> Callable[..., AiKoreServer]:
     """Make servers that run by a Python which everybody can read, as the tests' own may lie in root's home."""
 
     def make(**settings: object) -> AiKoreServer:
@@ -50,14 +49,6 @@ def public_server(reachable: Path, aikore_factory: Callable[..., AiKoreServer]) 
 def public(path: str) -> bool:
     """Say whether everybody can enter a folder."""
     return all(folder.stat().st_mode & 0o005 == 0o005 for folder in (Path(path), *Path(path).parents))
-
-
-def refusal(server: AiKoreServer) -> str:
-    """Start a server that is to refuse; return what it says."""
-    server.launch()
-    assert server.process
-    assert server.process.wait(20) == 1
-    return server.log()
 
 
 def users_of(pids: Iterable[int]) -> set[int]:
@@ -109,7 +100,7 @@ def test_a_user_that_cannot_be_is_refused_before_anything_is_made(
     aikore_factory: Callable[..., AiKoreServer], user: str, words: str
 ) -> None:
     server = aikore_factory(user=user)
-    assert words in refusal(server)
+    assert words in server.refusal()
     assert not server.home.exists()
 
 
@@ -118,7 +109,7 @@ def test_a_data_folder_of_somebody_else_is_refused_with_the_command_that_hands_i
 ) -> None:
     server = public_server(user="54321:54321")
     server.home.mkdir()
-    assert f"chown -R 54321:54321 {server.home}" in refusal(server)
+    assert f"chown -R 54321:54321 {server.home}" in server.refusal()
     assert list(server.home.iterdir()) == []
     os.chown(server.home, 54321, 54321)
     server.start()
@@ -129,4 +120,4 @@ def test_a_data_folder_below_a_closed_one_is_refused(
     tmp_path: Path, aikore_factory: Callable[..., AiKoreServer]
 ) -> None:
     (tmp_path / "closed").mkdir(mode=0o700)
-    assert "does not reach" in refusal(aikore_factory("closed/home", user="nobody"))
+    assert "does not reach" in aikore_factory("closed/home", user="nobody").refusal()

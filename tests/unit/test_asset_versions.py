@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -14,7 +17,9 @@ from aikore.proxy import assets
 @pytest.fixture
 def static(tmp_path: Path) -> Path:
     for name, text in {
-        "index.html": '<head><link href="static/css/a.css"><script src="static/js/begin.js"></script></head>static/x',
+        "index.html": '<head><link rel="stylesheet" href="static/css/a.css">'
+        '<script src="static/js/begin.js"></script></head>static/x',
+        "css/a.css": "",
         "js/begin.js": 'import("./app.js");\n',
         "js/app.js": '/** import "./not.js" */\nimport { a } from "./a.js";\nimport "./deep/b.js";\n',
         "js/a.js": 'export { b } from "./deep/b.js";\nconst later = () => import("./later.js");\n',
@@ -37,6 +42,30 @@ def test_addresses_of_the_page_carry_the_version_and_its_text_does_not(static: P
     assert 'src="static/v-0123/js/begin.js"' in page
     assert '<link rel="modulepreload" href="static/v-0123/js/deep/b.js">' in page
     assert page.endswith("static/x")
+
+
+def bundle(static: Path) -> None:
+    sources = {name: hashlib.sha256((static / name).read_bytes()).hexdigest() for name in ("js/app.js", "css/a.css")}
+    (static / "dist").mkdir()
+    (static / "dist/sources.json").write_text(json.dumps(sources))
+
+
+def test_the_page_takes_the_bundle_of_its_own_files(static: Path) -> None:
+    bundle(static)
+    page = assets.page(static, "index.html", "0123")
+    assert re.findall(r'(?:href|src)="static/v-0123/([^"]+)"', page) == [
+        "dist/begin.js",
+        "dist/page.css",
+        "dist/app.js",
+    ]
+
+
+def test_a_bundle_of_other_files_is_left_aside(static: Path) -> None:
+    bundle(static)
+    (static / "css/a.css").write_text("changed")
+    assert 'src="static/v-0123/js/begin.js"' in assets.page(static, "index.html", "0123")
+    (static / "css/a.css").unlink()
+    assert "dist/" not in assets.page(static, "index.html", "0123")
 
 
 def test_a_page_further_down_reaches_the_same_files(static: Path) -> None:

@@ -1,7 +1,7 @@
 /** The HTTP interface. Every refusal becomes a Problem with the server's own words. */
 
-/** Where this AiKore lives, `/` or a sub-path, as the address of this module says. */
-export const BASE = new URL(import.meta.url).pathname.replace(/static\/(v-[0-9a-f]+\/)?js\/api\.js$/, "");
+/** Where this AiKore lives, `/` or a sub-path, as the address of this module, or of the bundle it is in, says. */
+export const BASE = new URL(import.meta.url).pathname.replace(/static\/(v-[0-9a-f]+\/)?(js|dist)\/\w+\.js$/, "");
 
 /** @param {string} path as the documentation has it, such as `/api/…` @returns {string} the same below our base */
 export const address = (path) => BASE + path.slice(1);

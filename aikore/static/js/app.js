@@ -69,4 +69,5 @@ byId("find").addEventListener("click", togglePalette);
 if (/Mac|iP(hone|ad)/.test(navigator.userAgent)) setText(byId("find-keys"), "⌘ K");
 byId("show-trash").addEventListener("click", openTrash);
 setInterval(updateTimes, 1000);
-void access.look().finally(connect);
+void access.look();
+connect();

@@ -2,13 +2,16 @@
 
 import { blueprintIcon } from "./icons.js";
 import { recall, remember } from "./memory.js";
+import { feed } from "./monitor/feed.js";
+import { gpuMemory } from "./monitor/figures.js";
 import { store } from "./store.js";
 
 /** @import {Instance} from "./types.js" */
 /** @import {IconName} from "./icons.js" */
+/** @import {InstanceFigures} from "./monitor/figures.js" */
 /** @typedef {"none" | "status" | "blueprint" | "group"} Grouping */
 /** @typedef {{sort: string, falling: boolean, grouping: Grouping, folded: string[]}} Arrangement */
-/** @typedef {{key: string, words: string, members: Instance[]}} Group */
+/** @typedef {{key: string, words: string, members: Instance[], joined: string | null}} Group `joined`: the group that whoever is put here joins */
 
 /** What needs a look comes first. */
 const STATUSES = ["error", "stalled", "starting", "stopping", "started", "stopped"];
@@ -30,6 +33,18 @@ export function gpuWords(instance) {
   return instance.gpu_ids.length ? instance.gpu_ids.join(" ") : "CPU";
 }
 
+/** @param {(one: InstanceFigures) => number | null} of @returns {(a: Instance, b: Instance) => number} */
+function byFigure(of) {
+  const figure = (/** @type {Instance} */ { id }) => {
+    const one = feed.running.get(id);
+    return one ? of(one) ?? 0 : -1;
+  };
+  return (a, b) => figure(a) - figure(b);
+}
+
+/** @type {Record<string, (a: Instance, b: Instance) => number>} those who use the most are sought first */
+export const FIGURE_ORDERS = { cpu: byFigure((one) => one.cpu), memory: byFigure((one) => one.memory), vram: byFigure(gpuMemory) };
+
 /** @type {Record<string, (a: Instance, b: Instance) => number>} by column; others cannot be sorted */
 export const ORDERS = {
   name: (a, b) => compare(a.name, b.name),
@@ -38,6 +53,7 @@ export const ORDERS = {
   status: (a, b) => STATUSES.indexOf(a.status) - STATUSES.indexOf(b.status) || Date.parse(b.status_since) - Date.parse(a.status_since),
   auto: (a, b) => Number(b.autostart) - Number(a.autostart),
   address: (a, b) => compare(a.slug, b.slug),
+  ...FIGURE_ORDERS,
 };
 
 /** @type {Arrangement} how this browser last had it */
@@ -72,12 +88,12 @@ const NAMES = {
 
 /** @param {Instance[]} instances in their order @returns {Group[]} */
 export function grouped(instances) {
-  if (arrangement.grouping === "none") return [{ key: "", words: "", members: instances }];
+  if (arrangement.grouping === "none") return [{ key: "", words: "", members: instances, joined: null }];
   /** @type {Map<string, Group>} */
   const groups = new Map();
   for (const instance of instances) {
     const words = NAMES[arrangement.grouping](instance);
-    const group = groups.get(words) ?? { key: `${arrangement.grouping}:${words}`, words, members: [] };
+    const group = groups.get(words) ?? { key: `${arrangement.grouping}:${words}`, words, members: [], joined: arrangement.grouping === "group" ? instance.group : null };
     group.members.push(instance);
     groups.set(words, group);
   }

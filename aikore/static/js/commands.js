@@ -3,8 +3,9 @@
 import { switchTheme } from "./theme.js";
 import { byId } from "./dom.js";
 import { newInstance } from "./form.js";
+import { HOUSE } from "./house.js";
 import { nextPane, showPane, toggleMonitoring } from "./layout.js";
-import { closeTool, currentPanel, currentTool, moveTool, stepTool } from "./tools.js";
+import { closeTool, currentPanel, currentTool, moveTool, openTool, stepTool } from "./tools.js";
 import { openTrash } from "./trash.js";
 import { enterWhole } from "./whole.js";
 
@@ -22,6 +23,7 @@ export const COMMANDS = [
   { words: "Close the tab", key: "x", run: () => closeTool(currentTool() ?? "") },
   { words: "Give the tab the whole window", key: "w", run: () => enterWhole(currentPanel()) },
   { words: "Next pane", key: "F6", run: nextPane },
+  { words: "Terminal of AiKore", role: "admin", run: () => openTool("terminal", HOUSE) },
   { words: "Trash", run: openTrash },
   { words: "Switch between dark and light", run: switchTheme },
 ];

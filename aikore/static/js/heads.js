@@ -1,6 +1,6 @@
 /** The heads of the table: columns that sort it, and groups that fold. */
 
-import { arrangement, ORDERS, rearrange } from "./arrange.js";
+import { arrangement, FIGURE_ORDERS, ORDERS, rearrange } from "./arrange.js";
 import { byId, el, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { COLUMNS } from "./row.js";
@@ -11,11 +11,12 @@ import { COLUMNS } from "./row.js";
 const headings = new Map();
 
 /** @param {Group} group @param {boolean} folded @param {() => void} changed @returns {HTMLTableRowElement} */
-export function heading({ key, words, members }, folded, changed) {
+export function heading({ key, words, members, joined }, folded, changed) {
   let row = headings.get(key);
   if (!row) {
     row = el("tr", { class: "group" }, el("td", {},
       el("button", { "data-testid": "group", onclick: () => { foldGroup(key); changed(); } }, icon("fold"), el("span", { class: "title" }), el("span", { class: "sub" }))));
+    if (joined !== null) row.dataset.joined = joined;
     headings.set(key, row);
   }
   const [button, title, count] = ["button", ".title", ".sub"].map((selector) => /** @type {HTMLElement} */ (row.querySelector(selector)));
@@ -33,8 +34,9 @@ function foldGroup(key) {
 
 /** A press sorts by a column, a second one the other way round, a third one leaves it by hand. @param {string} name */
 function sortBy(name) {
-  if (arrangement.sort !== name) rearrange({ sort: name, falling: false });
-  else if (!arrangement.falling) rearrange({ falling: true });
+  const first = name in FIGURE_ORDERS;
+  if (arrangement.sort !== name) rearrange({ sort: name, falling: first });
+  else if (arrangement.falling === first) rearrange({ falling: !first });
   else rearrange({ sort: "", falling: false });
   showSort();
 }

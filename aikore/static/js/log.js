@@ -21,7 +21,7 @@ export const log = { kind: "log", label: "Log", key: "l", open };
 function open(panel, instance) {
   const source = new Source(instance.id);
   const pane = new Pane(source, `Log of ${instance.name}`);
-  const finder = makeFinder(source, pane);
+  const finder = makeFinder(source, pane, "Search the whole log");
   const follow = el("button", { text: "Follow", "aria-pressed": "true", "data-testid": "log-follow", onclick: () => (pane.follow ? pane.hold() : void attempt(pane.toEnd())) });
   const problem = el("p", { class: "problem", role: "alert" });
   pane.addEventListener("follow", () => follow.setAttribute("aria-pressed", String(pane.follow)));
@@ -57,6 +57,9 @@ function makeOthers(instance, host, pane, alone) {
   const chosen = new Set();
   /** @type {Together | null} */
   let together = null;
+  /** @type {ReturnType<typeof makeFinder> | null} */
+  let finder = null;
+  const search = el("span", { class: "others" });
   const names = el("span", { class: "others" });
   const add = el("button", { text: "With …", "aria-haspopup": "menu", "data-testid": "log-with", onclick: () => menu() });
 
@@ -64,15 +67,21 @@ function makeOthers(instance, host, pane, alone) {
     const rest = [...store.instances.values()].filter(({ id }) => id !== instance.id && !chosen.has(id));
     popMenu(add, rest.map(({ id, name }) => [String(id), name, () => { chosen.add(id); show(); }]), rest.length ? "In the order of time with" : "There is no other instance.");
   };
+  const close = () => {
+    finder?.close();
+    together?.close();
+  };
   const show = () => {
     const instances = [instance.id, ...chosen].flatMap((id) => store.instances.get(id) ?? []);
     names.replaceChildren(...instances.slice(1).map(({ id, name }) => el("button", { text: `${name} ×`, title: `Without ${name}`, onclick: () => { chosen.delete(id); show(); } })));
-    together?.close();
+    close();
     together = chosen.size ? new Together(instances) : null;
+    finder = together && makeFinder(together, together, "Search these logs");
+    search.replaceChildren(...(finder ? [finder.form] : []));
     for (const one of alone) one.hidden = together !== null;
     host.replaceChildren(together?.node ?? pane.node);
     if (together) void attempt(together.begin());
     else pane.later();
   };
-  return { bar: el("span", { class: "others" }, names, add), close: () => together?.close() };
+  return { bar: el("span", { class: "others" }, search, names, add), close };
 }

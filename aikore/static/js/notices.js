@@ -16,9 +16,8 @@ export function updateNotices() {
   const seen = recall(KEY, 0);
   const fresh = store.notices.filter(({ at }) => at > seen);
   const bell = byId("notices");
-  const words = fresh.length ? `${fresh.length} new` : "";
-  setText(byId("notices-new"), words);
-  bell.setAttribute("aria-label", words ? `Notices, ${words}` : "Notices");
+  setText(byId("notices-new"), fresh.length ? String(fresh.length) : "");
+  bell.setAttribute("aria-label", fresh.length ? `Notices, ${fresh.length} new` : "Notices");
   bell.dataset.level = fresh.some(({ level }) => level === "error") ? "error" : fresh.length ? "warning" : "";
 }
 

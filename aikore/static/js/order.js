@@ -1,27 +1,37 @@
 /** The order that people give the table by hand, dragged by a row's drawing or moved by keys. The server keeps it for all. */
 
+import { access } from "./access.js";
 import { call } from "./api.js";
-import { rearrange, sorted } from "./arrange.js";
+import { arrangement, rearrange, sorted } from "./arrange.js";
+import { byId } from "./dom.js";
 import { store } from "./store.js";
 import { attempt } from "./toasts.js";
 
-/** Put an instance before or after another one. What was sorted by a column keeps its order and is now by hand.
+/** @import {Instance} from "./types.js" */
+
+/** Put an instance before or after another one; where groups are shown, it joins that one's group. What was sorted by a column keeps its order and is now by hand.
  * @param {number} id @param {number} target @param {boolean} after @param {() => void} done */
 export async function putBeside(id, target, after, done) {
   const moved = store.instances.get(id);
   const all = sorted(store.instances.values()).filter((instance) => instance !== moved);
   const at = all.findIndex((instance) => instance.id === target);
-  if (!moved || at < 0) return;
+  if (!moved || at < 0 || !access.may("admin")) return;
+  if (arrangement.grouping === "group" && !(await join(moved, /** @type {Instance} */ (all[at]).group))) return;
   all.splice(after ? at + 1 : at, 0, moved);
   if (!(await attempt(call("POST", "/api/instances/order", { ids: all.map((instance) => instance.id) })))) return;
   rearrange({ sort: "", falling: false });
   done();
 }
 
+/** @param {Instance} instance @param {string} group @returns {Promise<unknown>} something true when it is in the group */
+async function join(instance, group) {
+  return instance.group === group || attempt(call("PATCH", `/api/instances/${instance.id}`, { group }));
+}
+
 /** @param {HTMLElement} handle @param {number} id @param {() => void} dropped */
 export function draggable(handle, id, dropped) {
   handle.addEventListener("pointerdown", (event) => {
-    if (event.button === 0) follow(id, dropped);
+    if (event.button === 0 && access.may("admin")) follow(id, dropped);
   });
 }
 
@@ -35,9 +45,11 @@ function follow(id, dropped) {
   /** @param {PointerEvent} event */
   const over = (event) => {
     unmark();
-    const row = document.elementFromPoint(event.clientX, event.clientY)?.closest("tr[data-instance]");
+    const { left } = byId("rows").getBoundingClientRect(); // where the heads of groups have their only cell
+    const row = document.elementFromPoint(left + 17, event.clientY)?.closest("tr[data-instance], tr[data-joined]");
     target = row instanceof HTMLElement && row.dataset.instance !== String(id) ? row : null;
     if (!target) return;
+    if (target.dataset.joined !== undefined) return void (target.dataset.drop = "in");
     const frame = target.getBoundingClientRect();
     target.dataset.drop = event.clientY > frame.top + frame.height / 2 ? "after" : "before";
   };
@@ -51,9 +63,11 @@ function follow(id, dropped) {
   document.addEventListener("pointercancel", end, { signal });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") end(); }, { signal });
   document.addEventListener("pointerup", () => {
-    const [where, beside] = [target?.dataset.drop, Number(target?.dataset.instance)];
+    const [where, beside, joined] = [target?.dataset.drop, Number(target?.dataset.instance), target?.dataset.joined];
     end();
-    if (!where) return;
-    void putBeside(id, beside, where === "after", dropped);
+    const moved = store.instances.get(id);
+    if (!where || !moved) return;
+    if (joined !== undefined) void join(moved, joined);
+    else void putBeside(id, beside, where === "after", dropped);
   }, { signal });
 }

@@ -14,9 +14,9 @@ import { openTool } from "./tools.js";
 /**
  * @typedef {object} Row
  * @property {HTMLTableRowElement} row
- * @property {HTMLInputElement} box whether it is chosen together with others
- * @property {HTMLElement} handle by which it is dragged
+ * @property {() => HTMLElement | null} fill give it its cells; until then it has its name. Returns the handle by which it is dragged, once
  * @property {(instance: Instance) => void} update
+ * @property {(yes: boolean) => void} chosen whether it is chosen together with others
  * @property {(now: boolean) => void} current whether it is the row that keys mean; only it can be reached by Tab
  */
 
@@ -35,8 +35,45 @@ const figure = (figure) => el("td", { class: `c-${figure === "gpu" ? "vram" : fi
 /** @param {number} id @param {(id: number) => void} choose @returns {Row} */
 export function makeRow(id, choose) {
   const now = () => /** @type {Instance} */ (store.instances.get(id));
+  const name = cell("name");
+  /** @type {ReturnType<typeof makeCells> | undefined} */
+  let cells;
+  const menu = (/** @type {MouseEvent} */ event) => {
+    if (!cells || event.target instanceof HTMLAnchorElement) return; // a link keeps the browser's own menu
+    event.preventDefault();
+    openMenu(now(), cells.more);
+  };
+  const row = el("tr", { tabindex: "-1", "data-instance": id, onfocusin: () => choose(id), onclick: () => choose(id), oncontextmenu: menu }, cell("choose"), name);
+  return {
+    row,
+    fill: () => {
+      if (cells) return null;
+      cells = makeCells(now);
+      row.replaceChildren(...cells.all);
+      cells.update(now());
+      cells.chosen(row.ariaSelected === "true");
+      return cells.handle;
+    },
+    update: (instance) => {
+      row.dataset.status = instance.status;
+      if (cells) cells.update(instance);
+      else setText(name, instance.name);
+    },
+    chosen: (yes) => {
+      row.ariaSelected = String(yes);
+      cells?.chosen(yes);
+    },
+    current: (yes) => {
+      row.toggleAttribute("data-current", yes);
+      for (const node of [row, ...(cells?.reachable ?? [])]) node.tabIndex = yes ? 0 : -1;
+    },
+  };
+}
+
+/** @param {() => Instance} now */
+function makeCells(now) {
   const box = el("input", { type: "checkbox", "data-testid": "choose", tabindex: "-1" });
-  const handle = el("span", { class: "handle", title: "Drag to order" });
+  const handle = el("span", { class: "handle" });
   const title = el("span", { class: "title" });
   const slot = el("span", { class: "chip", text: "/comfyui/", title: "Also answers at /comfyui/" });
   const blueprint = el("span", { class: "sub" });
@@ -51,19 +88,14 @@ export function makeRow(id, choose) {
   const view = el("button", { class: "picture", title: "View (V)", "aria-label": "View", "data-testid": "view", onclick: () => openTool("view", now()) }, icon("open"));
   const log = el("button", { class: "picture", title: "Log (L)", "aria-label": "Log", "data-testid": "log", onclick: () => openTool("log", now()) }, icon("lines"));
   const more = el("button", { class: "picture", title: "More (M)", "aria-label": "More", "aria-haspopup": "menu", "data-testid": "more", onclick: () => openMenu(now(), more) }, icon("more"));
-  const menu = (/** @type {MouseEvent} */ event) => {
-    if (event.target === address) return; // a link keeps the browser's own menu
-    event.preventDefault();
-    openMenu(now(), more);
-  };
-  const row = el("tr", { tabindex: "-1", "data-instance": id, onfocusin: () => choose(id), onclick: () => choose(id), oncontextmenu: menu },
+  const all = [
     cell("choose", box), cell("name", el("span", { class: "line", ondblclick: () => openTool("view", now()) }, handle, title, slot)), cell("blueprint", blueprint), cell("status", state), gpus,
-    figure("cpu"), figure("memory"), figure("gpu"), auto, cell("address", address), cell("acts", el("span", { class: "acts" }, go, view, log, more)));
+    figure("cpu"), figure("memory"), figure("gpu"), auto, cell("address", address), cell("acts", el("span", { class: "acts" }, go, view, log, more)),
+  ];
   const reachable = [box, address, go, view, log, more];
   for (const node of reachable) node.tabIndex = -1;
   let drawing = "";
   const update = (/** @type {Instance} */ instance) => {
-    row.dataset.status = instance.status;
     setText(title, instance.name);
     title.title = instance.name;
     slot.hidden = !instance.is_comfyui_active_slot;
@@ -77,16 +109,14 @@ export function makeRow(id, choose) {
     setText(address, instance.urls.path);
     setText(go, toggling(instance) === "stop" ? "Stop" : "Start");
     go.dataset.action = toggling(instance);
+    handle.title = access.may("admin") ? "Drag to order" : "";
     go.hidden = !access.may("operator");
     go.disabled = !instance.actions.includes(toggling(instance));
     box.setAttribute("aria-label", `Choose ${instance.name}`);
     for (const button of [go, view, log, more]) button.setAttribute("aria-description", instance.name);
   };
-  const current = (/** @type {boolean} */ yes) => {
-    row.toggleAttribute("data-current", yes);
-    for (const node of [row, ...reachable]) node.tabIndex = yes ? 0 : -1;
-  };
-  return { row, box, handle, update, current };
+  const chosen = (/** @type {boolean} */ yes) => { box.checked = yes; };
+  return { all, handle, more, reachable, update, chosen };
 }
 
 /** The shape says the status and the words why, or at which stage; without a reason the words say the status.

@@ -1,9 +1,10 @@
 /** The table of instances: one row per instance, kept and patched in place, moved only when its place changes. */
 
-import { arrangement, grouped, matches, rearrange, sorted } from "./arrange.js";
+import { arrangement, FIGURE_ORDERS, grouped, matches, rearrange, sorted } from "./arrange.js";
 import { anchorAt, chooseOne, chooseRange, showChoice, together } from "./choice.js";
 import { byId, setText } from "./dom.js";
 import { heading, makeHeads, showSort } from "./heads.js";
+import { feed } from "./monitor/feed.js";
 import { draggable, putBeside } from "./order.js";
 import { makeRow } from "./row.js";
 import { store } from "./store.js";
@@ -15,6 +16,11 @@ import { ago } from "./times.js";
 
 /** @type {Map<number, Row>} */
 const rows = new Map();
+/** How many rows get their cells right away; the others do when they come near to being seen. So hundreds cost little more. */
+const FILLED_AT_ONCE = 30;
+const near = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) if (isIntersecting) fill(Number(/** @type {HTMLElement} */ (target).dataset.instance));
+}, { root: byId("list"), rootMargin: "600px" });
 /** @type {number[]} ids of the rows that are shown, from above */
 let shown = [];
 /** @type {number | null} */
@@ -38,6 +44,7 @@ function choose(id) {
   const now = id !== null && shown.includes(id) ? id : shown[0];
   if (now !== reachable) {
     rows.get(reachable ?? -1)?.current(false);
+    if (now !== undefined) fill(now);
     rows.get(now ?? -1)?.current(true);
     reachable = now;
   }
@@ -54,11 +61,12 @@ export function chooseBy(step, extend) {
   if (extend) mark(() => chooseRange(shown, id));
 }
 
-/** Move the chosen row up or down. @param {number} step */
+/** Move the chosen row up or down, at the edge of its group into the next one. @param {number} step */
 export function moveBy(step) {
   const target = current === null ? undefined : shown[shown.indexOf(current) + step];
   if (current === null || target === undefined) return;
-  void putBeside(current, target, step > 0, reordered);
+  const crosses = arrangement.grouping === "group" && store.instances.get(current)?.group !== store.instances.get(target)?.group;
+  void putBeside(current, target, crosses ? step < 0 : step > 0, reordered);
 }
 
 export function toggleChosen() {
@@ -73,43 +81,53 @@ export function clearChoice() {
 /** @param {() => void} change of what is chosen together */
 function mark(change) {
   change();
-  for (const [id, { row, box }] of rows) {
-    box.checked = together.has(id);
-    row.setAttribute("aria-selected", String(box.checked));
-  }
+  for (const [id, row] of rows) row.chosen(together.has(id));
   showChoice(shown);
 }
 
-/** @param {number} id @returns {Row} */
-function addRow(id) {
+/** @param {Instance} instance @returns {Row} */
+function addRow(instance) {
+  const { id } = instance;
   const made = makeRow(id, choose);
-  made.row.setAttribute("aria-selected", "false");
+  made.update(instance);
+  made.chosen(false);
   made.row.addEventListener("click", (event) => {
-    const onBox = event.target === made.box;
+    const box = event.target instanceof HTMLInputElement ? event.target : null;
     if (event.shiftKey) mark(() => chooseRange(shown, id));
-    else if (onBox || event.ctrlKey || event.metaKey) mark(() => chooseOne(id, onBox ? made.box.checked : !together.has(id)));
+    else if (box || event.ctrlKey || event.metaKey) mark(() => chooseOne(id, box ? box.checked : !together.has(id)));
   });
   made.row.addEventListener("mousedown", (event) => { if (event.shiftKey) event.preventDefault(); }); // selects no text
-  draggable(made.handle, id, reordered);
   rows.set(id, made);
+  if (rows.size <= FILLED_AT_ONCE) fill(id);
+  else near.observe(made.row);
   return made;
+}
+
+/** @param {number} id */
+function fill(id) {
+  const made = rows.get(id);
+  if (!made) return;
+  near.unobserve(made.row);
+  const handle = made.fill();
+  if (handle) draggable(handle, id, reordered);
 }
 
 export function updateTable() {
   for (const [id, { row }] of rows) {
     if (store.instances.has(id)) continue;
+    near.unobserve(row);
     row.remove();
     rows.delete(id);
     if (current === id) current = null;
     if (reachable === id) reachable = undefined;
   }
-  for (const instance of store.instances.values()) (rows.get(instance.id) ?? addRow(instance.id)).update(instance);
+  for (const [id, row] of rows) row.update(/** @type {Instance} */ (store.instances.get(id)));
   arrange();
 }
 
 /** @param {Instance} instance */
 export function updateRow(instance) {
-  (rows.get(instance.id) ?? addRow(instance.id)).update(instance);
+  rows.get(instance.id)?.update(instance);
   if (!waiting) (document.hidden ? setTimeout : requestAnimationFrame)(arrange);
   waiting = true;
 }
@@ -124,9 +142,9 @@ function arrange() {
   for (const group of grouped(found)) {
     const folded = arrangement.folded.includes(group.key);
     if (group.key) wanted.push(heading(group, folded, arrange));
-    for (const { id } of folded ? [] : group.members) {
-      shown.push(id);
-      wanted.push(/** @type {Row} */ (rows.get(id)).row);
+    for (const instance of folded ? [] : group.members) {
+      shown.push(instance.id);
+      wanted.push((rows.get(instance.id) ?? addRow(instance)).row);
     }
   }
   reconcile(byId("rows"), wanted);
@@ -167,6 +185,9 @@ export function beginTable() {
   grouping.value = arrangement.grouping;
   grouping.addEventListener("change", () => { rearrange({ grouping: /** @type {Grouping} */ (grouping.value) }); arrange(); });
   filter.addEventListener("input", arrange);
+  feed.addEventListener("sample", () => {
+    if (arrangement.sort in FIGURE_ORDERS && !byId("rows").matches(":hover")) arrange(); // no row flees from the pointer
+  });
   byId("choose-all").addEventListener("change", (event) => mark(() => {
     for (const id of shown) chooseOne(id, /** @type {HTMLInputElement} */ (event.target).checked);
   }));

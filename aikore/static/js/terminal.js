@@ -1,8 +1,9 @@
-/** Shells in an instance's folder and environment. They live on the server: closing the page or this tab ends none. */
+/** Shells in an instance's folder and environment, or in AiKore's own. They live on the server: closing the page or this tab ends none. */
 
 import { access } from "./access.js";
 import { call } from "./api.js";
 import { el, setText } from "./dom.js";
+import { HOUSE } from "./house.js";
 import { recall, remember } from "./memory.js";
 import { popMenu } from "./menu.js";
 import { makeKeyRow } from "./terminal/keyrow.js";
@@ -13,7 +14,7 @@ import { loadStyleOf, loadTerminal } from "./vendor.js";
 /** @import {Instance, Tool, ToolKind} from "./types.js" */
 /** @import {Session} from "./terminal/link.js" */
 /** @typedef {import("./terminal/screen.js").Parts} Parts */
-/** @typedef {{tab: HTMLButtonElement, view: ReturnType<typeof makeTerminal> | null, id: string | null, house: boolean, known: Partial<Session>, ended: boolean}} Open */
+/** @typedef {{tab: HTMLButtonElement, view: ReturnType<typeof makeTerminal> | null, id: string | null, known: Partial<Session>, ended: boolean}} Open */
 
 const SHELLS = /^-?(ba|z|fi|da|k)?sh$/;
 
@@ -47,7 +48,7 @@ class Strip {
     this.tabs = el("div", { class: "term-tabs", role: "group", "aria-label": `Terminals of ${instance.name}` });
     this.more = el("button", { text: "⋯", "aria-label": "More for this terminal", "aria-haspopup": "menu", "data-testid": "terminal-more", onclick: () => this.#menu() });
     this.bar = el("div", { class: "tools-bar" }, this.tabs,
-      el("button", { text: "+", "aria-label": "New terminal", "data-testid": "terminal-new", onclick: () => this.add(false) }),
+      el("button", { text: "+", "aria-label": "New terminal", "data-testid": "terminal-new", onclick: () => this.add() }),
       el("span", { class: "space" }),
       el("button", { text: "Find", title: "Ctrl-Shift-F", onclick: () => this.front?.view?.find() }), this.more);
     this.body = el("div", { class: "terminals", "data-own-keys": "" });
@@ -62,24 +63,23 @@ class Strip {
     const [parts, , { data }] = await Promise.all([loadTerminal(), loadStyleOf("terminal"), call("GET", "/api/terminals")]);
     if (this.#closed) return;
     this.#parts = parts;
-    const sessions = /** @type {Session[]} */ (data).filter((one) => one.instance === this.instance.id || one.instance === null);
-    for (const session of sessions) this.#tab(session.id, session.instance === null, session);
+    const sessions = /** @type {Session[]} */ (data).filter((one) => (one.instance ?? HOUSE.id) === this.instance.id);
+    for (const session of sessions) this.#tab(session.id, session);
     const last = recall(this.memory, "");
-    const chosen = this.#all.find((one) => one.id === last) ?? this.#all.find((one) => !one.house);
+    const chosen = this.#all.find((one) => one.id === last) ?? this.#all[0];
     if (chosen) this.choose(chosen);
-    else this.add(false);
+    else this.add();
   }
 
-  /** @param {boolean} house AiKore's own shell instead of the instance's */
-  add(house) {
-    if (this.#parts) this.choose(this.#tab(null, house, {}));
+  add() {
+    if (this.#parts) this.choose(this.#tab(null, {}));
   }
 
-  /** @param {string | null} id @param {boolean} house @param {Partial<Session>} known @returns {Open} */
-  #tab(id, house, known) {
+  /** @param {string | null} id @param {Partial<Session>} known @returns {Open} */
+  #tab(id, known) {
     const tab = el("button", { "aria-pressed": "false", "data-testid": "terminal-tab" });
     /** @type {Open} */
-    const one = { tab, view: null, id, house, known, ended: false };
+    const one = { tab, view: null, id, known, ended: false };
     tab.addEventListener("click", () => this.choose(one));
     tab.addEventListener("dblclick", () => this.rename(one));
     this.#all.push(one);
@@ -89,9 +89,9 @@ class Strip {
   }
 
   /** @param {Open} one */
-  #name({ tab, known, house, ended }) {
+  #name({ tab, known, ended }) {
     const words = known.name || known.title || program(known.command) || "shell";
-    setText(tab, `${house ? "AiKore: " : ""}${words}`);
+    setText(tab, words);
     tab.title = words;
     tab.toggleAttribute("data-ended", ended);
   }
@@ -110,9 +110,9 @@ class Strip {
   /** @param {Open} one */
   #connect(one) {
     return makeTerminal(/** @type {Parts} */ (this.#parts), this.body, {
-      path: one.house ? "/api/terminal" : `/api/instances/${this.instance.id}/terminal`,
+      path: this.instance === HOUSE ? "/api/terminal" : `/api/instances/${this.instance.id}/terminal`,
       id: one.id,
-      label: `Terminal of ${one.house ? "AiKore" : this.instance.name}`,
+      label: `Terminal of ${this.instance.name}`,
       typed: this.keys.withCtrl,
       named: (known) => {
         Object.assign(one.known, known);
@@ -128,7 +128,6 @@ class Strip {
     /** @type {import("./menu.js").Item[]} */
     const items = one && !one.ended ? [["rename", "Rename", () => this.rename(one)], ["end", "End", () => void attempt(this.end(one))]] : [];
     if (one?.ended) items.push(["remove", "Close", () => this.drop(one)]);
-    if (access.may("admin")) items.push(["house", "New one in AiKore's data folder", () => this.add(true)]);
     popMenu(this.more, items);
   }
 

@@ -3,6 +3,7 @@
 import { access } from "./access.js";
 import { makeDivider } from "./divider.js";
 import { byId } from "./dom.js";
+import { HOUSE, placeOf } from "./house.js";
 import { icon } from "./icons.js";
 import { phone, showPane } from "./layout.js";
 import { recall, remember } from "./memory.js";
@@ -149,7 +150,7 @@ function place() {
 export function updateTools() {
   restore();
   for (const one of [...open.values()]) {
-    const instance = store.instances.get(one.id);
+    const instance = placeOf(one.id);
     if (instance) {
       nameTab(one, instance);
       one.tool.update?.(instance);
@@ -161,7 +162,7 @@ export function updateTools() {
 function restore() {
   if (restored || !store.ready || !access.me) return;
   restored = true;
-  const bySlug = new Map([...store.instances.values()].map((instance) => [instance.slug, instance]));
+  const bySlug = new Map([HOUSE, ...store.instances.values()].map((instance) => [instance.slug, instance]));
   for (const { kind, slug, column, front: inFront } of recall("tools", /** @type {Remembered[]} */ ([]))) {
     const instance = bySlug.get(slug);
     const found = TOOL_KINDS.find((one) => one.kind === kind);

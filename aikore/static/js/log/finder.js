@@ -1,16 +1,16 @@
-/** Searches a whole log on the server, counts what is found, goes from one place to the next, and marks what is seen. */
+/** Searches a whole log, counts what is found, goes from one place to the next, and marks what is seen. */
 
 import { el, setText } from "../dom.js";
 
-/** @import {Pane} from "./pane.js" */
-/** @import {Source} from "./source.js" */
+/** @typedef {{search: (sought: string, exact: boolean, offset: number) => Promise<{matches: {offset: number}[], next: number, done: boolean}>}} Searched */
+/** @typedef {EventTarget & {block: HTMLElement, readonly place: number, show: (offset: number) => Promise<void>, rowOf: (offset: number) => HTMLElement | null}} Shown */
 
 const FOUND_MOST = 20000;
 const TYPING_MS = 250;
 
-/** @param {Source} source @param {Pane} pane */
-export function makeFinder(source, pane) {
-  const sought = el("input", { type: "search", placeholder: "Search the whole log", "aria-label": "Search the whole log", "data-testid": "log-search" });
+/** @param {Searched} source @param {Shown} pane @param {string} words what the field says */
+export function makeFinder(source, pane, words) {
+  const sought = el("input", { type: "search", placeholder: words, "aria-label": words, "data-testid": "log-search" });
   const exact = el("button", { type: "button", text: "Aa", title: "Tell capital and small letters apart", "aria-pressed": "false" });
   const count = el("span", { class: "hint count", role: "status", "data-testid": "log-found" });
   const up = el("button", { type: "button", text: "↑", "aria-label": "Previous match", "data-testid": "log-previous", disabled: true });

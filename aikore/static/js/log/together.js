@@ -2,22 +2,30 @@
 
 import { PLAIN } from "../ansi.js";
 import { call } from "../api.js";
-import { el } from "../dom.js";
+import { el, setText } from "../dom.js";
 import { Stretch } from "./lines.js";
 import { makeRow } from "./row.js";
 import { Source } from "./source.js";
 
 /** @import {Instance} from "../types.js" */
 /** @typedef {{instance: number, offset: number, time: number | null, text: string}} MergedLine */
+/** @typedef {{row: HTMLElement, text: string}} Kept */
 
 const PAGE = 500;
-/** Rows that are kept; further back one log alone goes. */
-const ROWS_MOST = 5000;
+/** Lines that are kept; further back one log alone goes. */
+const LINES_MOST = 5000;
 const NEAR = 40;
 /** Colours that tell logs apart, besides their names. */
 const COLOURS = [4, 2, 5, 3, 6, 1];
 
-export class Together {
+/** What the finder searches and shows: lines have numbers, those before the first ones negative. Tells `draw`. */
+export class Together extends EventTarget {
+  block = el("div", {});
+  #note = el("p", { class: "hint", "data-testid": "log-kept" });
+  /** @type {Kept[]} */
+  #lines = [];
+  /** the number of the first line */
+  #first = 0;
   #before = "";
   #busy = false;
   #closed = false;
@@ -26,8 +34,9 @@ export class Together {
 
   /** @param {Instance[]} instances */
   constructor(instances) {
+    super();
     this.instances = instances;
-    this.node = el("div", { class: "log together", "data-own-keys": "", tabindex: "0", role: "log", "aria-live": "off", "aria-label": `Logs of ${instances.map(({ name }) => name).join(", ")}`, "data-testid": "log-together" });
+    this.node = el("div", { class: "log together", "data-own-keys": "", tabindex: "0", role: "log", "aria-live": "off", "aria-label": `Logs of ${instances.map(({ name }) => name).join(", ")}`, "data-testid": "log-together" }, this.#note, this.block);
     this.node.addEventListener("scroll", () => { if (this.node.scrollTop < this.node.clientHeight) void this.#older(); }, { passive: true });
   }
 
@@ -35,7 +44,7 @@ export class Together {
     const { data } = await call("GET", this.#path());
     if (this.#closed) return;
     this.#before = data.before ?? "";
-    this.node.replaceChildren(...data.lines.map((/** @type {MergedLine} */ line) => this.#row(line)));
+    this.#add(data.lines, false);
     this.node.scrollTop = this.node.scrollHeight;
     for (const { id } of this.instances) this.#follow(id, data.ends[id] ?? 0);
   }
@@ -54,7 +63,7 @@ export class Together {
       data: (text, _offset, next) => {
         stretch.append(text, next);
         const time = Date.now() / 1000;
-        this.#came(stretch.lines.map((line) => this.#row({ instance: id, offset: line.offset, time, text: line.text })));
+        this.#came(stretch.lines.map(({ offset, text }) => ({ instance: id, offset, time, text })));
         stretch.dropFirst(stretch.lines.length);
       },
       live: () => {},
@@ -63,13 +72,36 @@ export class Together {
     });
   }
 
-  /** @param {HTMLElement[]} rows */
-  #came(rows) {
+  /** @param {MergedLine[]} lines */
+  #came(lines) {
     const atEnd = this.#atEnd();
-    this.node.append(...rows.slice(-ROWS_MOST));
+    this.#add(lines.slice(-LINES_MOST), false);
     if (!atEnd) return;
-    for (let more = this.node.childElementCount - ROWS_MOST; more > 0; more--) this.node.firstChild?.remove();
+    for (const { row } of this.#lines.splice(0, this.#lines.length - LINES_MOST)) {
+      row.remove();
+      this.#first++;
+    }
     this.node.scrollTop = this.node.scrollHeight;
+  }
+
+  /** @param {MergedLine[]} lines @param {boolean} above */
+  #add(lines, above) {
+    const made = lines.map((line) => this.#made(line));
+    const rows = made.map(({ row }) => row);
+    if (above) {
+      this.block.prepend(...rows);
+      this.#lines = made.concat(this.#lines);
+      this.#first -= made.length;
+    } else {
+      this.block.append(...rows);
+      this.#lines.push(...made);
+    }
+    setText(this.#note, this.#full ? `Of several logs ${LINES_MOST.toLocaleString()} lines are kept here; one log alone has all.` : this.#before ? "" : "Here the logs begin.");
+    this.dispatchEvent(new Event("draw"));
+  }
+
+  get #full() {
+    return this.#lines.length >= LINES_MOST;
   }
 
   #atEnd() {
@@ -77,27 +109,56 @@ export class Together {
   }
 
   async #older() {
-    if (this.#busy || !this.#before || this.node.childElementCount >= ROWS_MOST) return;
+    if (this.#busy || !this.#before || this.#full) return;
     this.#busy = true;
     try {
       const { data } = await call("GET", this.#path());
       this.#before = data.before ?? "";
       const before = this.node.scrollHeight;
-      this.node.prepend(...data.lines.map((/** @type {MergedLine} */ line) => this.#row(line)));
+      this.#add(data.lines, true);
       this.node.scrollTop += this.node.scrollHeight - before;
     } finally {
       this.#busy = false;
     }
   }
 
-  /** @param {MergedLine} line */
-  #row({ instance, offset, time, text }) {
+  /** @param {MergedLine} line @returns {Kept} */
+  #made({ instance, offset, time, text }) {
     const at = this.instances.findIndex(({ id }) => id === instance);
     const row = makeRow({ offset, text, style: PLAIN }, time || undefined);
+    const plain = row.textContent ?? "";
     const who = el("span", { class: "who", text: this.instances[at]?.name ?? "" });
     who.style.color = `var(--ansi-${COLOURS[at % COLOURS.length]})`;
     row.prepend(who);
-    return row;
+    return { row, text: plain };
+  }
+
+  /** Search all lines that can be kept here. @param {string} sought @param {boolean} exact */
+  async search(sought, exact) {
+    while (!this.#closed && this.#before && !this.#full) {
+      if (this.#busy) await new Promise((resolve) => requestAnimationFrame(resolve));
+      else await this.#older();
+    }
+    const folded = (/** @type {string} */ text) => (exact ? text : text.toLowerCase());
+    const matches = this.#lines.flatMap(({ text }, at) => (folded(text).includes(folded(sought)) ? [{ offset: this.#first + at }] : []));
+    return { matches, next: 0, done: true };
+  }
+
+  /** @param {number} number @returns {HTMLElement | null} */
+  rowOf(number) {
+    return this.#lines[number - this.#first]?.row ?? null;
+  }
+
+  /** @returns {number} the number of the first line that is seen */
+  get place() {
+    const at = this.#lines.findIndex(({ row }) => row.offsetTop + row.offsetHeight > this.node.scrollTop);
+    return this.#first + Math.max(0, at);
+  }
+
+  /** @param {number} number */
+  async show(number) {
+    const row = this.rowOf(number);
+    if (row) this.node.scrollTop = row.offsetTop - this.node.clientHeight / 3;
   }
 
   close() {

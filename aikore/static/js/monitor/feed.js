@@ -2,7 +2,7 @@
 
 import { socketUrl } from "../api.js";
 
-/** @import {Stats} from "./figures.js" */
+/** @import {InstanceFigures, Stats} from "./figures.js" */
 
 const FIRST_PAUSE = 500;
 const LAST_PAUSE = 5000;
@@ -11,6 +11,8 @@ const LAST_PAUSE = 5000;
 class Feed extends EventTarget {
   /** @type {Stats | null} */
   latest = null;
+  /** @type {Map<number, InstanceFigures>} the running instances in these figures */
+  running = new Map();
   /** @type {WebSocket | null} */
   #socket = null;
   #pause = FIRST_PAUSE;
@@ -32,11 +34,13 @@ class Feed extends EventTarget {
     this.#socket = socket;
     let first = true;
     socket.addEventListener("message", (event) => {
-      this.latest = JSON.parse(event.data);
+      const stats = /** @type {Stats} */ (JSON.parse(event.data));
+      this.latest = stats;
+      this.running = new Map(stats.instances.map((one) => [one.id, one]));
       this.#pause = FIRST_PAUSE;
       if (first) this.dispatchEvent(new Event("begin"));
       first = false;
-      this.dispatchEvent(new CustomEvent("sample", { detail: this.latest }));
+      this.dispatchEvent(new CustomEvent("sample", { detail: stats }));
     });
     socket.addEventListener("close", () => {
       this.#socket = null;

@@ -45,6 +45,9 @@ import { shownSize } from "../units.js";
  */
 /** @typedef {{time: number, host: Host, gpus: GpuFigures[], gpu_problem: string, instances: InstanceFigures[], folders: Record<string, {size: number, measured_at: number}>}} Stats */
 
+/** @param {InstanceFigures} one @returns {number} bytes on all GPUs */
+export const gpuMemory = (one) => Object.values(one.gpu_memory).reduce((sum, used) => sum + used, 0);
+
 /** What the charts ask the history for. */
 export const SERIES = "cpu,memory,swap,disk.read,disk.write,network.received,network.sent,gpu.*.utilization,gpu.*.memory,gpu.*.temperature,gpu.*.power,instance.*.gpu.*.memory";
 

@@ -3,7 +3,7 @@
 import { call } from "../api.js";
 import { el, setText } from "../dom.js";
 import { attempt } from "../toasts.js";
-import { bytes, inferredMark, percent } from "./figures.js";
+import { bytes, gpuMemory, inferredMark, percent } from "./figures.js";
 import { feed } from "./feed.js";
 
 /** @import {InstanceFigures, Stats} from "./figures.js" */
@@ -18,11 +18,6 @@ const FIGURES = [
   { figure: "memory", series: "memory", of: (one) => one.memory, write: (_one, value) => bytes(value) },
   { figure: "gpu", series: "gpu_memory", of: gpuMemory, write: (one, value) => (value ? inferredMark(value, one.gpu_inferred) + bytes(value) : "") },
 ];
-
-/** @param {InstanceFigures} one */
-function gpuMemory(one) {
-  return Object.values(one.gpu_memory).reduce((sum, used) => sum + used, 0);
-}
 
 /** @type {Map<string, (number | null)[]>} by figure and instance */
 const past = new Map();
@@ -51,16 +46,15 @@ async function load() {
 function show(stats) {
   const step = stats.time - added >= STEP;
   if (step) added = stats.time;
-  const running = new Map(stats.instances.map((one) => [one.id, one]));
   for (const row of document.querySelectorAll("#rows tr[data-instance]")) {
     const id = Number(/** @type {HTMLElement} */ (row).dataset.instance);
-    const one = running.get(id);
+    const one = feed.running.get(id);
     if (!one && !row.querySelector("td[data-figure] span:not(:empty)")) continue;
     for (const { figure, of, write } of FIGURES) {
-      const cell = row.querySelector(`td[data-figure="${figure}"]`);
-      if (!(cell instanceof HTMLElement)) continue;
       const value = one ? of(one) : null;
       if (step) push(pastOf(figure, id), value);
+      const cell = row.querySelector(`td[data-figure="${figure}"]`);
+      if (!(cell instanceof HTMLElement)) continue;
       draw(cell, one ? write(one, value) : "", one && figure === "gpu" && !value ? [] : pastOf(figure, id), step);
       cell.title = one?.gpu_inferred && figure === "gpu" ? "Concluded from pinning and changes: the driver does not name our processes." : "";
     }
