@@ -48,7 +48,7 @@ def _rule(code: str, pattern: str, cause: str, advice: str) -> _Rule:
 RULES = (
     _rule(
         "display_failed",
-        r"The desktop's display server (?:did not start|ended)",
+        r"The desktop's display server (?:did not start|ended)|X connection to :\d+ broken|XIO:\s+fatal IO error",
         "The display server of its desktop failed",
         "Start it again. Its last words stand in the log, and more in desktop/server.log of the instance's folder.",
     ),

@@ -23,6 +23,7 @@ COOKIE = b"MIT-MAGIC-COOKIE-1"
 ANY_HOST = 0xFFFF
 """FamilyWild of Xauth: the machine's name may change."""
 DISPLAY_TIMEOUT = 15.0
+MANAGER_TIMEOUT, MANAGER_LOOK = 5.0, 0.03
 LOOK_INTERVAL = 0.3
 LONG_LIFE = 60.0
 PAUSE_MOST = 60.0
@@ -134,10 +135,18 @@ class XClient:
         answer = self._ask(struct.pack("<BBHHxx", 16, 0, words, len(name)) + name + bytes(-len(name) % 4))
         return int(struct.unpack_from("<I", answer, 8)[0])
 
+    def _listed(self) -> tuple[int, int]:
+        """Return the type and length of the window manager's list of windows; type 0: there is no list."""
+        answer = self._ask(struct.pack("<BBHIIIII", 20, 0, 6, self._root, self._list, 0, 0, 1))
+        return struct.unpack_from("<I", answer, 8)[0], struct.unpack_from("<I", answer, 16)[0]
+
+    def has_manager(self) -> bool:
+        """Say whether a window manager is at work."""
+        return self._listed()[0] != 0
+
     def has_window(self) -> bool:
         """Say whether the window manager holds a window."""
-        answer = self._ask(struct.pack("<BBHIIIII", 20, 0, 6, self._root, self._list, 0, 0, 1))
-        return int(struct.unpack_from("<I", answer, 16)[0]) > 0
+        return self._listed()[1] > 0
 
     def close(self) -> None:
         self._socket.close()
@@ -246,6 +255,22 @@ class Desktop:
             words = []
         last = " / ".join(line.strip() for line in words if line.strip())[-600:]
         return f"Its last words: {last or 'none'}"
+
+    def start_manager(self) -> None:
+        """Start the window manager and wait for it: what opens its window earlier may be overlooked for good."""
+        self._start(self.manager)
+        deadline = time.monotonic() + MANAGER_TIMEOUT
+        client = None
+        while self.manager.pid and time.monotonic() < deadline:
+            try:
+                client = client or XClient(self.number, self.cookie)
+                if client.has_manager():
+                    break
+            except OSError:
+                break
+            time.sleep(MANAGER_LOOK)
+        if client:
+            client.close()
 
     def spawn(self, command: list[str], output: str, blocked: set[signal.Signals] | None = None) -> int:
         """Start a program in a session of its own, its output in a file of the desktop's folder."""
@@ -474,7 +499,7 @@ def main() -> None:
     if not desktop.start_server():
         say(f"The desktop's display server did not start. {desktop.last_words()}")
         sys.exit(DISPLAY_FAILED)
-    desktop.parts[0].due = 0.0
+    desktop.start_manager()
     desktop.app = desktop.hold_app()
     status = desktop.run()
     desktop.end()

@@ -27,8 +27,12 @@ ROOT = Path(__file__).parents[2]
 
 def programs(server: AiKoreServer, slug: str, name: str) -> list[psutil.Process]:
     """Return the programs of this name that the desktop of an instance itself started."""
-    parts = psutil.Process(server.record(slug)["pid"]).children()
-    return [process for process in parts if process.name() == name]
+    found = []
+    for process in psutil.Process(server.record(slug)["pid"]).children():
+        with suppress(psutil.NoSuchProcess):
+            if process.name() == name:
+                found.append(process)
+    return found
 
 
 def wait_for_colour(server: AiKoreServer, slug: str, colour: str) -> None:

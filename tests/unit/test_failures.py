@@ -9,6 +9,7 @@ from aikore.instances.failures import RULES, diagnose
 TEXTS: list[tuple[str, str, str]] = [
     # What it is, the program's own words, and what the cause must name.
     ("display_failed", "[aikore] The desktop's display server ended by SIGSEGV, so the run is over.", "display"),
+    ("display_failed", "X connection to :18700 broken (explicit kill or server shutdown).", "display"),
     ("port_in_use", "OSError: [Errno 98] Address already in use", "port"),
     (
         "port_in_use",
