@@ -27,6 +27,10 @@ def house(aikore_factory: Factory) -> AiKoreServer:
 def join(browser_: Browser, server: AiKoreServer, dashboard: Dashboard, role: str, name: str) -> Dashboard:
     """Invite somebody by the page and take the invitation up in another browser."""
     dialog = dashboard.person("people")
+    dialog.get_by_test_id("invite").click()
+    expect(dialog.get_by_test_id("invites")).to_contain_text("Invitation as")
+    dialog.get_by_test_id("withdraw").last.click()
+    expect(dialog.get_by_test_id("invites")).not_to_contain_text("Invitation as")
     dialog.get_by_test_id("invite-role").select_option(role)
     dialog.get_by_test_id("invite").click()
     link = dialog.get_by_test_id("shown-once").input_value()
@@ -175,6 +179,8 @@ def test_a_token_of_the_page_works_until_it_is_revoked(page: Page, house: AiKore
     dialog = log_in(page, house).person("tokens")
     dialog.get_by_test_id("token-name").fill("from the page")
     dialog.get_by_test_id("token-make").click()
+    dialog.get_by_test_id("copy").click()
+    expect(dialog.get_by_test_id("copy")).to_have_text("Copied")
     client = bearer(house, dialog.get_by_test_id("shown-once").input_value())
     assert client.get("/api/instances").status_code == 200
     assert client.post("/api/system/restart").status_code == 403

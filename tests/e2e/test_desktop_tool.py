@@ -173,8 +173,6 @@ def test_behind_a_proxy_with_tls_two_people_share_a_desktop_and_its_size(
     wait_for_colour(two, RED)
     two.set_viewport_size({"width": 800, "height": 700})
     wait_until(lambda: int(state(instance, server)["width"]) == 800, 20, "the screen fits who changed last")
-    resizes, count = int(state(instance, server)["resizes"]), int(state(instance, server)["count"])
-
     for page, text, typed, height in ((one, "one", "one", 200), (two, " two", "one two", 400)):
         page.bring_to_front()
         page.get_by_test_id("desktop-screen").click(
@@ -182,6 +180,7 @@ def test_behind_a_proxy_with_tls_two_people_share_a_desktop_and_its_size(
         )  # not twice at one place: no double click
         page.keyboard.type(text)
         wait_until(lambda typed=typed: state(instance, server)["typed"] == typed, 20)  # type: ignore[misc]
+    resizes, count = int(state(instance, server)["resizes"]), int(state(instance, server)["count"])
     one.bring_to_front()
     one.get_by_test_id("desktop-look").check()
     one.set_viewport_size({"width": 900, "height": 700})

@@ -77,6 +77,24 @@ def test_files_are_browsed_edited_brought_taken_renamed_and_deleted(dashboard: D
     page.keyboard.press("Enter")
     expect(row(page, "made")).to_be_visible()
 
+    page.get_by_test_id("file-new").click()
+    page.locator('[data-action="file"]').click()
+    page.get_by_test_id("file-name").fill("notes.md")
+    page.keyboard.press("Enter")
+    row(page, "notes.md").get_by_test_id("file-open").click()
+    page.get_by_test_id("file-text").click()
+    page.keyboard.type("by hand")
+    page.get_by_test_id("file-save").click()
+    wait_until(lambda: (folder / "sub/notes.md").read_text() == "by hand")
+    page.get_by_role("button", name="sub").click()
+    with page.expect_download() as whole:
+        page.get_by_test_id("file-download").click()
+    assert whole.value.suggested_filename == "sub.zip"
+    page.get_by_test_id("file-place").select_option("outputs")
+    expect(row(page, "made")).to_have_count(0)
+    page.get_by_test_id("file-place").select_option("instance")
+    row(page, "sub").get_by_test_id("file-open").click()
+
     row(page, "newer.txt").get_by_test_id("file-open").focus()
     page.keyboard.press("Delete")
     expect(row(page, "newer.txt")).to_have_count(0)

@@ -67,6 +67,12 @@ def test_a_log_of_a_million_lines_is_scrolled_to_any_place_and_searched(dashboar
     page.get_by_test_id("log-previous").click()
     expect(page.locator(".row.found")).to_contain_text("line 900007 ")
 
+    page.get_by_role("button", name="Aa").click()
+    expect(page.get_by_test_id("log-found")).to_have_text("Not found")
+    with page.expect_download() as download:
+        page.get_by_test_id("log-download").click()
+    assert download.value.path().stat().st_size == (server.home / "instances/big/logs/output.log").stat().st_size
+
     with open(server.home / "instances/big/logs/output.log", "a") as file:
         file.write("printed meanwhile\n")
     page.get_by_test_id("log-follow").click()

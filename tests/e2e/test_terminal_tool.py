@@ -63,6 +63,11 @@ def test_a_terminal_answers_keeps_its_screen_over_a_reload_and_says_that_it_ende
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("terminal-tab").first).to_have_text("Training")
 
+    page.get_by_role("button", name="Find", exact=True).click()
+    page.get_by_test_id("terminal-find").locator("visible=true").fill("mine")
+    expect(page.get_by_test_id("terminal-found").locator("visible=true")).to_have_text("1 of 1")
+    page.keyboard.press("Escape")
+
     page.reload()
     dashboard.menu("Work", "terminal")
     expect(shown(page)).to_contain_text("42 <b>mine</b>")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.e2e.page import Dashboard
-from tests.helpers.server import AiKoreServer, free_range, wait_until
+from tests.helpers.server import HTTP_APP, AiKoreServer, free_range, wait_until
 
 
 @pytest.fixture
@@ -322,3 +322,75 @@ def test_a_page_that_loads_in_part_loads_again(page: Page, aikore: AiKoreServer)
     page.goto(aikore.url)
     page.get_by_test_id("first").click()
     expect(page.get_by_test_id("form")).to_be_visible()
+
+
+def test_every_action_of_an_instance_and_of_a_tab_has_its_place(dashboard: Dashboard) -> None:
+    server, page = dashboard.server, dashboard.page
+    server.blueprint("graph", HTTP_APP, provides=["comfyui"])
+    make(server, "Painter", blueprint="graph")
+    dashboard.menu("Painter", "copy")
+    expect_names(page, "Painter", "Painter copy")
+    dashboard.menu("Painter", "activate")
+    expect(dashboard.row("Painter").get_by_text("/comfyui/")).to_be_visible()
+    dashboard.menu("Painter copy", "activate")
+    expect(dashboard.row("Painter copy").get_by_text("/comfyui/")).to_be_visible()
+    expect(dashboard.row("Painter").get_by_text("/comfyui/")).to_be_hidden()
+    dashboard.menu("Painter", "rebuild")
+    expect(page.get_by_test_id("toast").last).to_contain_text("Painter is rebuilt at its next start")
+    dashboard.row("Painter").focus()
+    page.keyboard.press("s")
+    dashboard.wait_status("Painter", "started")
+    page.keyboard.press("r")
+    wait_until(lambda: server.get("painter")["run"] == 2)
+    dashboard.wait_status("Painter", "started")
+
+    dashboard.menu("Painter", "details")
+    page.get_by_test_id("details-edit").click()
+    page.get_by_test_id("gpu-mode").select_option("cpu")
+    page.get_by_test_id("group-name").fill("Studio")
+    expect(page.get_by_test_id("changes")).to_contain_text("restart")
+    page.get_by_test_id("save").click()
+    expect(page.get_by_test_id("settings")).to_contain_text("Studio")
+    assert (server.get("painter")["gpu_ids"], server.get("painter")["group"]) == ([], "Studio")
+
+    dashboard.row("Painter").focus()
+    page.keyboard.press("t")
+    expect(page.locator(".xterm-helper-textarea")).to_be_focused()
+    dashboard.row("Painter").focus()
+    page.keyboard.press("l")
+    tabs = page.get_by_role("tab")
+    expect(tabs).to_have_text(["Painter · Details", "Painter · Terminal", "Painter · Log"])
+    dashboard.row("Painter").focus()
+    for key, front in ((".", "Details"), (",", "Log"), (",", "Terminal")):
+        page.keyboard.press(key)
+        expect(page.locator("[role=tab][aria-selected=true]")).to_have_text(f"Painter · {front}")
+    tabs.first.click(button="right")
+    page.locator('[data-action="move"]').click()
+    expect(page.get_by_test_id("tabs-1").get_by_role("tab")).to_have_text("Painter · Details")
+    page.get_by_test_id("move-1").click()
+    expect(page.get_by_test_id("tabs-1").get_by_role("tab")).to_have_count(0)
+    tabs.filter(has_text="Log").click(button="right")
+    page.locator('[data-action="close-others"]').click()
+    expect(tabs).to_have_text(["Painter · Log"])
+
+    dashboard.row("Painter").focus()
+    folded = page.get_by_test_id("fold")
+    expect(folded).to_have_attribute("aria-expanded", "false")
+    page.keyboard.press("f")
+    expect(folded).to_have_attribute("aria-expanded", "true")
+    for name, words in (("1h", "1 hour"), ("7d", "7 days"), ("5m", "5 min")):
+        page.get_by_test_id("range").select_option(name)
+        expect(page.get_by_test_id("range").locator("option:checked")).to_have_text(words)
+    page.keyboard.press("F6")
+    was = page.locator("html").get_attribute("data-theme")
+    page.get_by_test_id("theme").click()
+    expect(page.locator("html")).not_to_have_attribute("data-theme", str(was))
+    page.reload()
+    expect(page.locator("html")).not_to_have_attribute("data-theme", str(was))
+    expect_names(page, "Painter", "Painter copy")
+    dashboard.row("Painter").focus()
+    page.keyboard.press("d")
+    expect(page.get_by_test_id("name")).to_have_value("Painter")
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    expect(page.get_by_test_id("name")).to_have_value("")

@@ -102,9 +102,10 @@ function highlight(block, sought, exact, now) {
 function rangesIn(row, sought, exact) {
   const text = fold(row.textContent ?? "", exact);
   const wanted = fold(sought, exact);
+  const name = row.querySelector(".who")?.textContent?.length ?? 0; // whose line it is, where several logs are together
   /** @type {Range[]} */
   const ranges = [];
-  for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + wanted.length)) {
+  for (let at = text.indexOf(wanted, name); at >= 0; at = text.indexOf(wanted, at + wanted.length)) {
     const range = document.createRange();
     range.setStart(...position(row, at));
     range.setEnd(...position(row, at + wanted.length));

@@ -76,12 +76,17 @@ export class Together extends EventTarget {
   #came(lines) {
     const atEnd = this.#atEnd();
     this.#add(lines.slice(-LINES_MOST), false);
-    if (!atEnd) return;
-    for (const { row } of this.#lines.splice(0, this.#lines.length - LINES_MOST)) {
-      row.remove();
-      this.#first++;
-    }
-    this.node.scrollTop = this.node.scrollHeight;
+    this.#drop(this.#lines.length - (atEnd ? LINES_MOST : LINES_MOST * 2)); // who reads further up is not disturbed at once
+    if (atEnd) this.node.scrollTop = this.node.scrollHeight;
+  }
+
+  /** @param {number} count of the oldest lines; what is seen stays where it is */
+  #drop(count) {
+    if (count <= 0) return;
+    const before = this.node.scrollHeight;
+    for (const { row } of this.#lines.splice(0, count)) row.remove();
+    this.#first += count;
+    this.node.scrollTop -= before - this.node.scrollHeight;
   }
 
   /** @param {MergedLine[]} lines @param {boolean} above */
