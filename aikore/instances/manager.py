@@ -253,7 +253,7 @@ class Manager:
             raise InvalidBlueprintError(f"The blueprint {blueprint.id} cannot be used: {blueprint.error}")
         await self._check_gpus(wanted.gpu_ids)
         if wanted.persistent_mode:
-            desktop.require(self._desktop_browser(blueprint.header))
+            await asyncio.to_thread(desktop.require, self._desktop_browser(blueprint.header))
         script = blueprint.content.encode()
         async with self._structure:
             row = self._new_row(name, hostname, blueprint.id)
@@ -371,7 +371,7 @@ class Manager:
         if "gpu_ids" in changes:
             await self._check_gpus(changes["gpu_ids"])
         if changes.get("persistent_mode") and not actor.row.persistent_mode:
-            desktop.require(self._desktop_browser(self._headers[actor.row.id]))
+            await asyncio.to_thread(desktop.require, self._desktop_browser(self._headers[actor.row.id]))
 
     async def arrange(self, ids: list[int]) -> None:
         """List the instances in this order; those left out follow in the order they have."""
@@ -653,12 +653,19 @@ class Manager:
     async def _settle_display(self, row: InstanceRow) -> None:
         """Give the instance another display number when somebody else has its own."""
         tried: set[int] = set()
-        others = {actor.row.vnc_display or 0 for actor in self._actors.values() if actor.row is not row}
-        while row.vnc_display in others or not await asyncio.to_thread(desktop.clear, self.desktop_of(row)):
+        while not await self._has_display(row):
             tried.add(row.vnc_display or 0)
-            row.vnc_display = desktop.choose_display(self.settings.home, others | tried)
+            row.vnc_display = desktop.choose_display(self.settings.home, self._other_displays(row) | tried)
             log.warning("%s gets the display :%d, its own is taken", row.slug, row.vnc_display)
             await self._write_row(row, {"vnc_display": row.vnc_display})
+
+    async def _has_display(self, row: InstanceRow) -> bool:
+        """Say whether the instance's display number is its own; what a dead display server left of it is removed."""
+        free = row.vnc_display not in self._other_displays(row)
+        return free and await asyncio.to_thread(desktop.clear, self.desktop_of(row))
+
+    def _other_displays(self, row: InstanceRow) -> set[int]:
+        return {actor.row.vnc_display or 0 for actor in self._actors.values() if actor.row is not row}
 
     def _orders(self, row: InstanceRow, run: int) -> RunSpec:
         self._headers[row.id] = header = self._read_header(row)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import zlib
@@ -104,8 +103,7 @@ def x_socket(display: int) -> Path:
 def is_alive(display: int) -> bool:
     """Say whether a display server answers for this number, or holds its lock."""
     for address in (str(x_socket(display)), f"\0{x_socket(display)}"):
-        with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
-            probe.connect(address)
+        if desktop_session.is_served(address):
             return True
     try:
         os.kill(int(_lock(display).read_text()), 0)

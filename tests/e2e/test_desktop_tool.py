@@ -175,9 +175,8 @@ def test_behind_a_proxy_with_tls_two_people_share_a_desktop_and_its_size(
     wait_until(lambda: int(state(instance, server)["width"]) == 800, 20, "the screen fits who changed last")
     for page, text, typed, height in ((one, "one", "one", 200), (two, " two", "one two", 400)):
         page.bring_to_front()
-        page.get_by_test_id("desktop-screen").click(
-            position={"x": 200, "y": height}
-        )  # not twice at one place: no double click
+        # not twice at one place: no double click
+        page.get_by_test_id("desktop-screen").click(position={"x": 200, "y": height})
         page.keyboard.type(text)
         wait_until(lambda typed=typed: state(instance, server)["typed"] == typed, 20)  # type: ignore[misc]
     resizes, count = int(state(instance, server)["resizes"]), int(state(instance, server)["count"])

@@ -14,7 +14,7 @@ import { openTool } from "./tools.js";
 /**
  * @typedef {object} Row
  * @property {HTMLTableRowElement} row
- * @property {() => HTMLElement | null} fill give it its cells; until then it has its name. Returns the handle by which it is dragged, once
+ * @property {() => void} fill give it its cells; until then it has its name
  * @property {(instance: Instance) => void} update
  * @property {(yes: boolean) => void} chosen whether it is chosen together with others
  * @property {(now: boolean) => void} current whether it is the row that keys mean; only it can be reached by Tab
@@ -32,8 +32,8 @@ const cell = (name, ...content) => el("td", { class: `c-${name}` }, ...content);
 /** @param {string} figure */
 const figure = (figure) => el("td", { class: `c-${figure === "gpu" ? "vram" : figure} figure`, "data-figure": figure });
 
-/** @param {number} id @param {(id: number) => void} choose @returns {Row} */
-export function makeRow(id, choose) {
+/** @param {number} id @param {(id: number) => void} choose @param {(handle: HTMLElement) => void} filled it has a handle by which it is dragged @returns {Row} */
+export function makeRow(id, choose, filled) {
   const now = () => /** @type {Instance} */ (store.instances.get(id));
   const name = cell("name");
   /** @type {ReturnType<typeof makeCells> | undefined} */
@@ -47,12 +47,12 @@ export function makeRow(id, choose) {
   return {
     row,
     fill: () => {
-      if (cells) return null;
+      if (cells) return;
       cells = makeCells(now);
       row.replaceChildren(...cells.all);
       cells.update(now());
       cells.chosen(row.ariaSelected === "true");
-      return cells.handle;
+      filled(cells.handle);
     },
     update: (instance) => {
       row.dataset.status = instance.status;

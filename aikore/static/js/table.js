@@ -88,7 +88,7 @@ function mark(change) {
 /** @param {Instance} instance @returns {Row} */
 function addRow(instance) {
   const { id } = instance;
-  const made = makeRow(id, choose);
+  const made = makeRow(id, choose, (handle) => draggable(handle, id, reordered));
   made.update(instance);
   made.chosen(false);
   made.row.addEventListener("click", (event) => {
@@ -108,8 +108,7 @@ function fill(id) {
   const made = rows.get(id);
   if (!made) return;
   near.unobserve(made.row);
-  const handle = made.fill();
-  if (handle) draggable(handle, id, reordered);
+  made.fill();
 }
 
 export function updateTable() {

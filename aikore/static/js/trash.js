@@ -8,7 +8,6 @@ import { store } from "./store.js";
 import { shownSize } from "./units.js";
 
 /** @import {Trashed} from "./types.js" */
-
 /** @import {Dialog} from "./dialog.js" */
 
 /** @type {{list: HTMLElement, dialog: Dialog} | null} */

@@ -114,8 +114,8 @@ function rangesIn(row, sought, exact) {
   return ranges;
 }
 
-/** @param {string} text @param {boolean} exact */
-const fold = (text, exact) => (exact ? text : text.toLowerCase());
+/** @param {string} text @param {boolean} exact @returns {string} the same for all that is taken for the same */
+export const fold = (text, exact) => (exact ? text : text.toLowerCase());
 
 /** @param {Element} row @param {number} at @returns {[Node, number]} */
 function position(row, at) {

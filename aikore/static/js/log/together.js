@@ -3,6 +3,7 @@
 import { PLAIN } from "../ansi.js";
 import { call } from "../api.js";
 import { el, setText } from "../dom.js";
+import { fold } from "./finder.js";
 import { Stretch } from "./lines.js";
 import { makeRow } from "./row.js";
 import { Source } from "./source.js";
@@ -27,7 +28,8 @@ export class Together extends EventTarget {
   /** the number of the first line */
   #first = 0;
   #before = "";
-  #busy = false;
+  /** @type {Promise<void> | null} older lines are on their way */
+  #loading = null;
   #closed = false;
   /** @type {Source[]} */
   #sources = [];
@@ -113,18 +115,19 @@ export class Together extends EventTarget {
     return this.node.scrollHeight - this.node.scrollTop - this.node.clientHeight < NEAR;
   }
 
-  async #older() {
-    if (this.#busy || !this.#before || this.#full) return;
-    this.#busy = true;
-    try {
-      const { data } = await call("GET", this.#path());
-      this.#before = data.before ?? "";
-      const before = this.node.scrollHeight;
-      this.#add(data.lines, true);
-      this.node.scrollTop += this.node.scrollHeight - before;
-    } finally {
-      this.#busy = false;
-    }
+  /** Bring older lines, if there are any and they can be kept. @returns {Promise<void>} */
+  #older() {
+    if (!this.#before || this.#full) return Promise.resolve();
+    this.#loading ??= this.#load().finally(() => { this.#loading = null; });
+    return this.#loading;
+  }
+
+  async #load() {
+    const { data } = await call("GET", this.#path());
+    this.#before = data.before ?? "";
+    const before = this.node.scrollHeight;
+    this.#add(data.lines, true);
+    this.node.scrollTop += this.node.scrollHeight - before;
   }
 
   /** @param {MergedLine} line @returns {Kept} */
@@ -140,12 +143,9 @@ export class Together extends EventTarget {
 
   /** Search all lines that can be kept here. @param {string} sought @param {boolean} exact */
   async search(sought, exact) {
-    while (!this.#closed && this.#before && !this.#full) {
-      if (this.#busy) await new Promise((resolve) => requestAnimationFrame(resolve));
-      else await this.#older();
-    }
-    const folded = (/** @type {string} */ text) => (exact ? text : text.toLowerCase());
-    const matches = this.#lines.flatMap(({ text }, at) => (folded(text).includes(folded(sought)) ? [{ offset: this.#first + at }] : []));
+    while (!this.#closed && this.#before && !this.#full) await this.#older();
+    const wanted = fold(sought, exact);
+    const matches = this.#lines.flatMap(({ text }, at) => (fold(text, exact).includes(wanted) ? [{ offset: this.#first + at }] : []));
     return { matches, next: 0, done: true };
   }
 
