@@ -88,6 +88,12 @@ class DesktopMissingError(ConflictError):
     code = "desktop_missing"
 
 
+class MountedError(ConflictError):
+    """Another file system is mounted inside what is to be deleted, moved or copied."""
+
+    code = "mounted_inside"
+
+
 class ReadOnlyError(ConflictError):
     code = "read_only"
 

@@ -13,7 +13,7 @@ import aikore
 PACKAGE = Path(aikore.__file__).parent
 
 FLOORS: dict[int, set[str]] = {
-    1: {"config", "database", "errors", "events", "privileges", "problems", "procfs"},
+    1: {"config", "database", "disk", "errors", "events", "privileges", "problems", "procfs"},
     2: {"auth", "client", "launch", "monitor", "naming", "proxy"},
     3: {"apidocs", "blueprints", "live"},
     4: {"instances"},
@@ -26,6 +26,7 @@ SAME_FLOOR = {
     ("problems", "errors"),
     ("config", "errors"),
     ("database", "errors"),
+    ("disk", "errors"),
     ("privileges", "errors"),
     ("privileges", "config"),
     ("__main__", "cli"),

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from aikore.auth import access
 from aikore.auth.guard import DETAIL_KEY
 from aikore.config import Settings
+from aikore.disk import require_space
 from aikore.errors import InvalidError
 from aikore.files import download, listing, trash, writing
 from aikore.files.schemas import (
@@ -34,7 +35,6 @@ from aikore.files.schemas import (
     TextView,
 )
 from aikore.files.tree import Parts, Place, PlaceName, place_of
-from aikore.instances.files import require_space
 from aikore.naming import file_parts, new_file_parts
 from aikore.problems import problem_responses
 

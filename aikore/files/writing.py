@@ -17,9 +17,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
+from aikore.disk import require_space
 from aikore.errors import ConflictError, InvalidError, InvalidPathError, StaleError
 from aikore.files.tree import Parts, Place, look, opened, refusals, rename_new
-from aikore.instances.files import require_space
 from aikore.naming import new_file_parts
 
 TEXT_MAX = 2 * 2**20

@@ -6,21 +6,21 @@ rename.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from aikore.config import Settings
+from aikore.disk import directory_size, remove_tree, require_space, storage, write_whole
 from aikore.errors import InvalidError, NotFoundError, StorageError
 from aikore.launch.desktop import FOLDER_NAME as DESKTOP
 from aikore.naming import contained
@@ -43,44 +43,6 @@ TRASH_NAME = re.compile(r"\d{8}T\d{12}-[a-z0-9-]{1,63}")
 TRASH_CARD = "instance.json"
 
 
-@contextmanager
-def storage(doing: str) -> Iterator[None]:
-    """Turn the disk's refusals inside the block into a StorageError that says what was being done."""
-    try:
-        yield
-    except OSError as error:
-        reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
-        raise StorageError(f"{doing} failed: {reason}. Nothing was changed.") from error
-
-
-def require_space(folder: Path | int, reserve: int, needed: int = 0) -> None:
-    """Raise StorageError unless ``needed`` bytes fit and ``reserve`` stay free. ``folder`` may be a descriptor."""
-    with storage("Looking at the disk"):
-        free = shutil.disk_usage(folder).free
-    if free < reserve + needed:
-        raise StorageError(
-            f"Not enough disk: {_size(free)} left, needs about {_size(reserve + needed)}. Free some and try again."
-        )
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
-
-
-def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Replace a file at once: readers see the old or the new one, a full disk leaves the old one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def script_version(content: bytes) -> str:
     """Return the version of a script: a digest of its bytes."""
     return hashlib.sha256(content).hexdigest()[:32]
@@ -94,24 +56,6 @@ def clean_script(content: str) -> bytes:
     if b"\0" in data or any("\ud800" <= char <= "\udfff" for char in content):
         raise InvalidError("The script holds a NUL or broken Unicode character, which bash cannot read. Remove it.")
     return data
-
-
-def directory_size(folder: Path) -> int:
-    """Return the bytes below ``folder``, links not followed."""
-    total = 0
-    for root, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                total += Path(root, name).lstat().st_size
-    return total
-
-
-def remove_tree(folder: Path) -> None:
-    """Delete a folder; links in it are removed, what they point to is not."""
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.exists():
-        shutil.rmtree(folder)
 
 
 def last_lines(folder: Path, since: int = 0) -> tuple[str, ...]:
