@@ -21,7 +21,7 @@ BUNDLE := aikore/static/dist/sources.json
 export BUILDAH_FORMAT := docker
 export DOCKER_BUILDKIT := 1
 
-.PHONY: help run test check bench soak lock clean build up down start stop logs shell layers image-test
+.PHONY: help run test quick check bench soak lock clean build up down start stop logs shell layers image-test
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,10 @@ test: $(VENV)/.test $(BUNDLE) node_modules/.done ## install what the tests need 
 	$(PYTEST) tests/unit tests/test_layers.py -n $(WORKERS) -q
 	$(PYTEST) tests/integration tests/e2e -n $(WORKERS) --dist worksteal -q
 	$(IMAGE_TEST)
+
+quick: $(VENV)/.test $(BUNDLE) ## the unit tests and those of what was changed (BASE=revision: since when)
+	@touched="$$($(BIN)/python tools/touched.py "$(BASE)")"; set -x; \
+	$(PYTEST) tests/unit tests/test_layers.py $$touched -n $(WORKERS) --dist worksteal -q
 
 check: $(VENV)/.test node_modules/.done ## lint, types, shell rules, front-end types
 	$(BIN)/ruff check .

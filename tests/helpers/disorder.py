@@ -117,7 +117,10 @@ class Disorder:
         untruths: list[str] = []
 
         def true() -> bool:
-            untruths[:] = filter(None, [self._untruth()])
+            try:
+                untruths[:] = filter(None, [self._untruth()])
+            except httpx.TransportError as error:
+                untruths[:] = [f"the door does not answer: {error!r}"]
             return not untruths
 
         try:
