@@ -63,7 +63,7 @@ class House:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.bus = Bus()
-        self.database = Database(make_engine(settings.sqlalchemy_url))
+        self.database = Database(make_engine(settings.database))
         self.library = Library(shipped_dir() / "blueprints", settings.custom_blueprints_dir)
         self.gate = Gate(settings, self.database)
         self.proxy: Proxy = NoProxy() if settings.nginx is NginxMode.OFF else NginxProxy(settings, self._login())
