@@ -94,6 +94,7 @@ _aikore_retire_env() {
         [[ ! -d $old || -L $old ]] || rm -rf -- "$old"
     done
     [[ -e $path || -L $path ]] || return 0
+    _aikore_move_env "$path"
     why=$(_aikore_env_fault "$path")
     [[ -n $why ]] || return 0
     [[ -d $path && ! -L $path ]] || fail "$path is no folder of this instance ($why). Remove it by hand."
@@ -101,6 +102,40 @@ _aikore_retire_env() {
     mv -T -- "$path" "$path.old.$$"
     rm -rf -- "$path.old.$$"
 }
+
+# An environment names its folder in many files. Where the folder was moved or copied, name the present one instead.
+_aikore_move_env() {
+    local path="$1" before
+    [[ ${AIKORE_REBUILD:-} != 1 && -d $path && ! -L $path && -f $path/.aikore-path ]] || return 0
+    before=$(<"$path/.aikore-path")
+    [[ $before != "$path" && -n $before ]] || return 0
+    stage "Moving the Python environment to its new folder"
+    if "$path/bin/python" -I -c "$_aikore_rename_in_env" "$path" "${before%/*}" "${path%/*}"; then
+        printf '%s\n' "$path" >"$path/.aikore-path"
+    fi
+}
+
+# Scripts, the environment's own settings and what points from site-packages into the instance's folder (editable
+# installs). Links are not followed and files are replaced whole, as a copy may share both with its original.
+_aikore_rename_in_env='
+import os, pathlib, re, sys
+env, before, now = map(os.fsencode, sys.argv[1:])
+name = re.compile(re.escape(before) + rb"(?=[/\"\x27\s:;,)\]]|$)")
+root = pathlib.Path(os.fsdecode(env))
+found = [root / "pyvenv.cfg", *root.glob("bin/*")]
+for pattern in ("*.pth", "*.egg-link", "__editable__*.py", "*.dist-info/direct_url.json"):
+    found += root.glob("lib/python*/site-packages/" + pattern)
+for file in found:
+    if file.is_symlink() or not file.is_file() or file.stat().st_size > 2**20:
+        continue
+    text = file.read_bytes()
+    fresh = name.sub(lambda _: now, text)
+    if fresh != text and b"\0" not in text:
+        part = file.with_name(file.name + ".aikore-part")
+        part.write_bytes(fresh)
+        part.chmod(file.stat().st_mode & 0o7777)
+        part.replace(file)
+'
 
 _aikore_env_fault() {
     local path="$1"

@@ -33,8 +33,9 @@ from aikore.desktop import api as desktop_api
 from aikore.errors import AiKoreError, StartupError
 from aikore.events import Bus
 from aikore.files import api as files_api
+from aikore.identity import Original, recognise
 from aikore.instances import api as instances_api
-from aikore.instances import views
+from aikore.instances import copied, views
 from aikore.instances.manager import Manager
 from aikore.launch.local import LocalLauncher
 from aikore.logs import api as logs_api
@@ -83,13 +84,16 @@ class House:
             return None
         return lambda: Login(self.gate.cookie_name, self.gate.secrets.get("probe"))
 
-    async def start(self) -> None:
-        """Migrate, learn how every instance is, open the door, start what starts by itself."""
+    async def start(self, original: Original | None = None) -> None:
+        """Migrate, learn how every instance is, open the door.
+
+        ``original``: what the data folder was copied from, where it is a copy that was never opened before.
+        """
         self.sampler.begin()
         await asyncio.to_thread(migrate, self.database.engine)
         self.gate.prepare()
         await self.gate.load()
-        await self.manager.load()
+        await self.manager.load(original)
         await self.proxy.start(self.manager.routes())
         blueprints = await asyncio.to_thread(blueprints_api.listing, self.library)
         self.bus.publish("blueprints", blueprints)
@@ -222,8 +226,11 @@ def serve(settings: Settings) -> int:
 async def _serve(settings: Settings) -> bool:
     """Run the house; True when it is to be started anew."""
     with _home_lock(settings):
+        original = recognise(settings.home)
+        if original is not None:
+            copied.forget_runs(settings)
         house = House(settings)
-        await house.start()
+        await house.start(original)
         listener = _bind_socket(settings)
         config = uvicorn.Config(
             create_app(settings, house),

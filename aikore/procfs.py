@@ -95,6 +95,13 @@ def descriptors(pid: int) -> list[str]:
     return found
 
 
+def environment(pid: int) -> list[str]:
+    """Return the variables a process was started with, as far as that can be seen."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/environ").read_bytes().decode("utf-8", "replace").split("\0")
+    return []
+
+
 def marked(name: str, value: str) -> set[int]:
     """Return the processes that were started with this variable in their environment."""
     mark = f"{name}={value}".encode()

@@ -34,7 +34,8 @@ from aikore.errors import (
     UnknownGpuError,
 )
 from aikore.events import Bus
-from aikore.instances import lifecycle, ports, views
+from aikore.identity import Original
+from aikore.instances import copied, lifecycle, ports, views
 from aikore.instances.actor import Actor, Readiness
 from aikore.instances.files import InstanceFiles, clean_script, script_version
 from aikore.instances.probe import Target
@@ -99,10 +100,15 @@ class Manager:
 
     # Start and end ------------------------------------------------------------------------------------------
 
-    async def load(self) -> None:
-        """Read the rows and find out how every instance is. Nothing may be answered before this returns."""
+    async def load(self, original: Original | None = None) -> None:
+        """Read the rows and find out how every instance is. Nothing may be answered before this returns.
+
+        ``original``: what this house is a copy of, at the first start after it was copied.
+        """
         rows = await self._database.run(lambda s: list(s.scalars(select(InstanceRow).order_by(InstanceRow.id))))
         rows = await self._finish_interrupted(rows)
+        if original is not None:
+            await self._part_from(original, rows)
         await self._give_displays(rows)
         self._headers = await asyncio.to_thread(lambda: {row.id: self._read_header(row) for row in rows})
         self._actors = {row.id: Actor(row, self) for row in rows}
@@ -110,6 +116,18 @@ class Manager:
         for actor in self._actors.values():
             actor.begin()
         self._trash = await asyncio.to_thread(self._read_trash)
+
+    async def _part_from(self, original: Original, rows: list[InstanceRow]) -> None:
+        """Give this copy ports of its own where it needs them, and say so."""
+        changes = await asyncio.to_thread(copied.readdress, rows, self.settings, original)
+        before = {row.id: row.port for row in rows}
+        for row in rows:
+            if row.id in changes:
+                await self._write_row(row, changes[row.id])
+        moved = [(row.name, before[row.id], row.port) for row in rows if row.port != before[row.id]]
+        self._notice("warning", copied.tell(original, moved))
+        if original.lives:  # what starts by itself runs there already
+            await self._database.run(lambda s: _remember(s, machine_session()))
 
     async def _give_displays(self, rows: list[InstanceRow]) -> None:
         """Give a display number to instances of an AiKore that had no desktops."""

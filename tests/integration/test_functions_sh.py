@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -184,3 +185,33 @@ def test_an_environment_behind_a_link_is_never_removed(bash: Bash, here: Path) -
     (here / "instance/env").symlink_to(here / "shared-env")
     assert bash("use_python_env", AIKORE_REBUILD="1").returncode == 1
     assert (here / "shared-env/keep").exists()
+
+
+def test_an_environment_goes_along_when_its_folder_is_copied(bash: Bash, here: Path) -> None:
+    project = here / "instance/tool"
+    (project / "hello_tool").mkdir(parents=True)
+    (project / "hello_tool/__init__.py").write_text("def main():\n    print(__file__)\n")
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "hello-tool"\nversion = "1"\n[project.scripts]\nhello = "hello_tool:main"\n'
+        '[tool.setuptools]\npackages = ["hello_tool"]\n'
+    )
+    made = bash('use_python_env; pip_install -e "$INSTANCE_CONF_DIR/tool"; hello')
+    assert made.returncode == 0, made.stdout + made.stderr
+    shutil.copytree(here / "instance", here / "copy", symlinks=True)
+    before = {path: path.read_bytes() for path in (here / "instance").rglob("*") if path.is_file()}
+    moved = bash("use_python_env; hello; pip --version", INSTANCE_CONF_DIR=str(here / "copy"))
+    assert moved.returncode == 0, moved.stdout + moved.stderr
+    assert f"{here}/copy/tool/hello_tool/__init__.py" in moved.stdout
+    assert f"{here}/copy/env/lib" in moved.stdout
+    assert "rebuilding" not in moved.stdout
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_an_environment_that_cannot_go_along_is_made_anew(bash: Bash, here: Path) -> None:
+    assert bash("use_python_env").returncode == 0
+    shutil.copytree(here / "instance", here / "copy", symlinks=True)
+    (here / "copy/env/bin/python").unlink()
+    again = bash("use_python_env; python -c 'import sys; print(sys.prefix)'", INSTANCE_CONF_DIR=str(here / "copy"))
+    assert "rebuilding" in again.stdout
+    assert again.stdout.endswith(f"{here}/copy/env\n")
