@@ -15,8 +15,9 @@ from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from aikore.auth import access
+from aikore.auth.access import needs
 from aikore.auth.identity import identity_in
+from aikore.auth.permissions import Permission
 from aikore.errors import NotFoundError
 from aikore.events import Audience, Bus, Event, Part, Topic
 from aikore.naming import localise
@@ -98,12 +99,12 @@ def router(bus: Bus, parts: Sequence[Part[Any]], instance_id: InstanceId) -> API
         viewer = Viewer(identity.permissions, host, only)
         await until_one_ends(send(socket, bus, parts, viewer), until_gone(socket))
 
-    @routes.websocket("/api/events", dependencies=access.VIEWER)
+    @routes.websocket("/api/events", dependencies=needs(Permission.INSTANCES_VIEW))
     async def events(socket: WebSocket) -> None:
         await socket.accept()
         await serve(socket, None)
 
-    @routes.websocket("/api/instances/{id}/events", dependencies=access.VIEWER)
+    @routes.websocket("/api/instances/{id}/events", dependencies=needs(Permission.INSTANCES_VIEW))
     async def instance_events(socket: WebSocket, id: str) -> None:  # noqa: A002
         await socket.accept()
         try:
