@@ -17,8 +17,7 @@ import pytest
 
 from aikore import procfs
 from aikore.errors import StorageError
-from aikore.launch import handle as handles
-from aikore.launch import local, processes
+from aikore.launch import local
 from aikore.launch.local import LocalHandle, LocalLauncher
 from aikore.launch.protocol import RunExit, RunRecord
 from tests.helpers.keepers import Bench, ended
@@ -82,7 +81,7 @@ async def kill_at_birth(folder: Path, rounds: int) -> None:
         try:
             handle = await bench.run("while :; do sleep 0.2; done")
         except StorageError as error:
-            assert "ended before it held the run" in error.message  # noqa: PT017 — it may also be held
+            assert "ended before it held the run" in error.message
         else:
             if number % 2:
                 assert (await asyncio.wait_for(handle.wait(), 20)).lost
