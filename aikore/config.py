@@ -239,8 +239,9 @@ class Settings(BaseSettings):
         return PortRange.parse(self.instance_ports).ports
 
     @property
-    def sqlalchemy_url(self) -> str:
-        return self.database_url or f"sqlite:///{self.home / 'aikore.db'}"
+    def database(self) -> str | Path:
+        """The database: a URL of SQLAlchemy as set, else the file of SQLite, whose path is never read as a URL."""
+        return self.database_url or self.home / "aikore.db"
 
     @property
     def instances_dir(self) -> Path:

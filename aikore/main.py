@@ -56,6 +56,8 @@ ROOT_WARNING = "AiKore runs as root, and so does every app. Start it as an ordin
 
 GRACEFUL_SOCKETS = 2
 """Seconds open requests get when the manager ends."""
+PING_EVERY, PONG_WITHIN = 4.0, 9.0
+"""Seconds; so a socket whose other side is gone without a word is closed after 13. Browsers answer by themselves."""
 
 
 class House:
@@ -64,7 +66,7 @@ class House:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.bus = Bus()
-        self.database = Database(make_engine(settings.sqlalchemy_url))
+        self.database = Database(make_engine(settings.database))
         self.library = Library(shipped_dir() / "blueprints", settings.custom_blueprints_dir)
         self.gate = Gate(settings, self.database)
         self.proxy: Proxy = NoProxy() if settings.nginx is NginxMode.OFF else NginxProxy(settings, self._login())
@@ -236,6 +238,8 @@ async def _serve(settings: Settings) -> bool:
             access_log=False,
             forwarded_allow_ips="*",  # nothing but NGINX reaches the socket
             ws_per_message_deflate=False,
+            ws_ping_interval=PING_EVERY,
+            ws_ping_timeout=PONG_WITHIN,
             timeout_graceful_shutdown=GRACEFUL_SOCKETS,
             lifespan="off",
         )

@@ -10,9 +10,9 @@ from aikore.blueprints.header import Header
 from aikore.config import Settings
 from aikore.database.times import stamp
 from aikore.instances.actor import Actor
-from aikore.instances.files import TrashEntry
 from aikore.instances.lifecycle import actions
 from aikore.instances.rows import InstanceRow
+from aikore.instances.trash import TrashEntry
 
 
 def instance_view(actor: Actor, header: Header, settings: Settings) -> dict[str, Any]:
