@@ -179,7 +179,7 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
         desktop_api.router(manager.vnc_socket),
         system.router(settings, house.proxy, house.sampler.gpus, house.restart_wish.set),
         stats_api.router(house.sampler, house.prometheus),
-        live.router(house.bus, house.snapshot, views.for_role, manager.instance_id),
+        live.router(house.bus, house.snapshot, views.for_permissions, manager.instance_id),
         auth_api.router(house.gate, Weblinks(settings), manager.instance_id),
         door.router(house.gate, settings, manager.access_of, manager.is_routed_host),
         apidocs.router(),
