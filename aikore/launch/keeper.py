@@ -499,9 +499,9 @@ def _spawn(orders: dict[str, object], pipe: int, libc: ctypes.CDLL) -> int:
         os.dup2(null, 0)  # before the session: a leader of one with orders is a keeper
         os.dup2(pipe, 1)
         os.dup2(pipe, 2)
+        os.fchdir(FOLDER_FD)
         os.closerange(3, 256)
         os.setsid()
-        os.chdir(str(orders["folder"]))
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         os.execvpe(command[0], command, environment)

@@ -23,14 +23,16 @@ class Bench:
         self.runs = 0
 
     async def run(self, script: str, **spec: object) -> LocalHandle:
+        """Start a script; names in capitals are variables of its environment, others fields of its orders."""
         self.runs += 1
+        variables = {name: str(spec.pop(name)) for name in list(spec) if name.isupper()}
         (self.folder / "launch.sh").write_text(script)
         given = RunSpec(
             slug="x",
             run=self.runs,
             folder=self.folder,
             command=("bash", "launch.sh"),
-            environment={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1"},
+            environment={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **variables},
             **{"stop_grace": 1.0, **spec},  # type: ignore[arg-type]
         )
         handle = await self.launcher.start(given)
