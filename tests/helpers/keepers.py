@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from aikore import procfs
 from aikore.launch import processes
 from aikore.launch.local import LocalHandle, LocalLauncher
 from aikore.launch.protocol import RunSpec
@@ -48,6 +49,11 @@ class Bench:
     async def gone(self, handle: LocalHandle) -> None:
         """Assert that nothing of the run is left."""
         await self.wait_for(lambda: not processes.marked(handle.record.uuid), "no process is left")
+
+    def pipe_holders(self, handle: LocalHandle) -> list[int]:
+        """Return the processes that hold the pipe of a run's log."""
+        link = f"pipe:[{handle.record.pipe}]"
+        return [pid for pid in procfs.pids() if link in procfs.descriptors(pid)]
 
     def clean_up(self) -> None:
         """End all runs the hard way."""
