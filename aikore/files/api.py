@@ -73,6 +73,9 @@ class Desk:
     def home(self, key: str) -> Place:
         return self.place(key, PlaceName.INSTANCE)
 
+    def places(self, key: str) -> dict[PlaceName, Place]:
+        return {name: self.place(key, name) for name in PlaceName}
+
     async def run(self, work: Callable[..., T], *values: Any) -> T:
         return await anyio.to_thread.run_sync(partial(work, *values), limiter=self._threads)
 
@@ -324,16 +327,15 @@ def _add_trash(routes: APIRouter, desk: Desk) -> None:
     @routes.get(f"{BASE}/trash", dependencies=needs(Permission.FILES_READ))
     async def list_deleted_files(id: Key) -> list[DeletedView]:  # noqa: A002
         """List deleted files, newest first."""
-        return [DeletedView.model_validate(one) for one in await desk.run(trash.list_trash, desk.home(id))]
+        return [DeletedView.model_validate(one) for one in await desk.run(trash.list_trash, desk.places(id))]
 
     @routes.post(f"{BASE}/trash/{{entry}}/restore", dependencies=needs(Permission.FILES_WRITE))
     async def restore_file(id: Key, entry: EntryId) -> DeletedView:  # noqa: A002
         """Bring a deleted file back to where it was."""
-        places = {name: desk.place(id, name) for name in PlaceName}
-        return DeletedView.model_validate(await desk.run(trash.restore, desk.home(id), places, entry))
+        return DeletedView.model_validate(await desk.run(trash.restore, desk.places(id), entry))
 
     @routes.delete(f"{BASE}/trash/{{entry}}", status_code=204, dependencies=needs(Permission.FILES_WRITE))
     async def remove_deleted_file(id: Key, entry: EntryId) -> Response:  # noqa: A002
         """Remove a deleted file for good."""
-        await desk.run(trash.remove_for_good, desk.home(id), entry)
+        await desk.run(trash.remove_for_good, desk.places(id), entry)
         return Response(status_code=204)

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from aikore import naming
+from aikore import naming, procfs
 from aikore.blueprints.header import Header, parse_header
 from aikore.blueprints.library import Library
 from aikore.config import Settings, shipped_dir
@@ -45,6 +45,7 @@ from aikore.instances.probe import Target
 from aikore.instances.rows import HouseRow, InstanceRow
 from aikore.instances.runs import Note, RunBook, forget_runs
 from aikore.instances.schemas import InstanceChange, InstanceCreate
+from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, TRASH, Removed
 from aikore.instances.trash import Moves, Trash
 from aikore.launch import desktop
 from aikore.launch.environment import AMD, Place, launch_environment
@@ -53,6 +54,8 @@ from aikore.launch.protocol import Launcher, RunSpec
 from aikore.launch.stages import StageWatcher
 from aikore.monitor.gpu import Gpu
 from aikore.monitor.instances import Subject
+from aikore.notices import Level, Noticeboard
+from aikore.proxy.flags import Flags
 from aikore.proxy.routes import Proxy, Route
 
 log = logging.getLogger(__name__)
@@ -82,12 +85,14 @@ class Manager:
         launcher: Launcher,
         proxy: Proxy,
         bus: Bus,
+        notices: Noticeboard,
         gpus: Callable[[], Awaitable[Sequence[Gpu]]],
     ) -> None:
         """``gpus`` names those of this machine."""
         self.settings = settings
         self.launcher = launcher
         self.stages = StageWatcher()
+        self.flags = Flags(settings.flags_dir)
         self.files = InstanceFiles(settings)
         self._bin = Trash(settings)
         self.runs = RunBook(database)
@@ -95,6 +100,7 @@ class Manager:
         self._library = library
         self._proxy = proxy
         self._bus = bus
+        self._notices = notices
         self._gpus = gpus
         self._actors: dict[int, Actor] = {}
         self._headers: dict[int, Header] = {}
@@ -124,6 +130,8 @@ class Manager:
         self._headers = await asyncio.to_thread(lambda: {row.id: self._read_header(row) for row in rows})
         self._actors = {row.id: Actor(row, self) for row in rows}
         await asyncio.gather(*(actor.adopt() for actor in self._actors.values()))
+        alive = {actor.row.slug for actor in self._actors.values() if actor.state.status in lifecycle.ALIVE}
+        await asyncio.to_thread(self.flags.keep, alive)
         for actor in self._actors.values():
             actor.begin()
         living = {row.id: row.slug for row in rows}
@@ -607,7 +615,7 @@ class Manager:
         del self._actors[actor.row.id], self._headers[actor.row.id]
         self._dirty.discard(actor.row.id)
         self.runs.drop(actor.row.id)
-        self._bus.publish("instance_removed", {"id": actor.row.id})
+        self._bus.publish(INSTANCE_REMOVED, Removed(id=actor.row.id))
 
     async def _reroute_or_notice(self, actor: Actor) -> None:
         try:
@@ -667,7 +675,7 @@ class Manager:
 
     async def _trash_changed(self) -> None:
         self._trash = [views.trash_view(entry) for entry in await asyncio.to_thread(self._bin.entries)]
-        self._bus.publish("trash", self._trash)
+        self._bus.publish(TRASH, self._trash)
         loop = asyncio.get_running_loop()
         for entry in self._trash:
             if entry["size"] is None and entry["id"] not in self._counting:
@@ -680,7 +688,7 @@ class Manager:
     def _counted(self, entry_id: str, size: int) -> None:
         self._counting.discard(entry_id)
         self._trash = [entry | {"size": size} if entry["id"] == entry_id else entry for entry in self._trash]
-        self._bus.publish("trash", self._trash)
+        self._bus.publish(TRASH, self._trash)
 
     # Rules --------------------------------------------------------------------------------------------------
 
@@ -769,7 +777,7 @@ class Manager:
             run=run,
             folder=self.files.folder(row.slug),
             command=command,
-            leftovers=leftovers,
+            leftovers=(*leftovers, self.flags.path(row.slug)),
             environment=self.environment(row),
             stop_signal=header.stop_signal,
             stop_grace=self.settings.stop_grace,
@@ -795,6 +803,14 @@ class Manager:
     def _desktop_browser(self, header: Header) -> str | None:
         """Return which browser a desktop needs, empty for any; None where the program has no page."""
         return self.settings.desktop_browser if header.ready.kind == "http" else None
+
+    def name_of(self, pid: int) -> str | None:
+        """Return the name of the instance that a process belongs to. Any thread may ask."""
+        roots = {actor.keeper_pid: actor.row.name for actor in list(self._actors.values())}
+        ancestor: int | None = pid
+        while ancestor and ancestor not in roots:
+            ancestor = procfs.parent(ancestor)
+        return roots.get(ancestor) if ancestor else None
 
     def vnc_socket(self, key: str) -> Path:
         """Return the socket of an instance's desktop by id or slug. Raises NotFoundError where it has none."""
@@ -832,7 +848,7 @@ class Manager:
 
     def changed(self, actor: Actor) -> None:
         if actor.row.id in self._actors:
-            self._bus.publish("instance", self.view(actor))
+            self._bus.publish(INSTANCE, self.view(actor))
             if not self._dirty:
                 self._background(self._write_statuses())
             self._dirty.add(actor.row.id)
@@ -868,9 +884,9 @@ class Manager:
         except AiKoreError as error:
             self._notice("error", error.message)
 
-    def _notice(self, level: str, message: str) -> None:
+    def _notice(self, level: Level, message: str) -> None:
         log.log(logging.ERROR if level == "error" else logging.INFO, "%s", message)
-        self._bus.notice(level, message)
+        self._notices.tell(level, message)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from aikore import procfs
+from aikore import procfs, sockets
 from aikore.errors import StorageError
 from aikore.launch import handle as handles
 from aikore.launch import living, local, processes
@@ -192,7 +192,7 @@ async def test_who_listens_on_the_port_of_a_killed_run_is_named(bench: Bench) ->
     ending = await ending_of(await LocalLauncher().adopt(bench.folder))
     (left,) = ending.left
     pid = int(left.split()[1])
-    assert procfs.holds_socket({pid}, procfs.listeners(port))
+    assert procfs.held((pid,), sockets.local(port))
     os.kill(pid, signal.SIGKILL)
 
 

@@ -15,6 +15,7 @@ from aikore.instances.actor import Actor, Readiness
 from aikore.instances.lifecycle import Start, Status, Stop, actions
 from aikore.instances.rows import InstanceRow
 from aikore.launch.protocol import RunExit, RunRecord, RunSpec
+from aikore.proxy.flags import Flags
 from tests.helpers.server import free_ports
 
 ERRORS = [OSError(errno.EMFILE, "Too many open files"), MemoryError(), RuntimeError("odd")]
@@ -57,6 +58,7 @@ class Workshop:
         self.seen: list[tuple[Status, int | None]] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.flags = Flags(folder)
         self._folder = folder
 
     def fail(self, place: str) -> None:
@@ -65,6 +67,9 @@ class Workshop:
 
     def folder(self, row: InstanceRow) -> Path:
         return self._folder
+
+    def name_of(self, pid: int) -> str | None:
+        return None
 
     def readiness(self, row: InstanceRow) -> Readiness:
         self.fail("readiness")
