@@ -82,6 +82,12 @@ class NotStoppedError(ConflictError):
     code = "not_stopped"
 
 
+class GpuGoneError(ConflictError):
+    """A GPU that was chosen for an instance is not there or does not answer."""
+
+    code = "gpu_gone"
+
+
 class DesktopMissingError(ConflictError):
     """This machine lacks a program that desktops need."""
 

@@ -38,6 +38,7 @@ from aikore.instances import views
 from aikore.instances.manager import Manager
 from aikore.launch.local import LocalLauncher
 from aikore.logs import api as logs_api
+from aikore.monitor.gpus import Inventory
 from aikore.monitor.notices import Notices
 from aikore.monitor.sampler import Sampler
 from aikore.proxy.nginx import NginxProxy, NoProxy
@@ -69,7 +70,7 @@ class House:
         self.proxy: Proxy = NoProxy() if settings.nginx is NginxMode.OFF else NginxProxy(settings, self._login())
         self.sampler = Sampler(settings, lambda: self.manager.subjects())
         self.manager = Manager(
-            settings, self.database, self.library, LocalLauncher(), self.proxy, self.bus, self.sampler.gpus
+            settings, self.database, self.library, LocalLauncher(), self.proxy, self.bus, self.sampler.look_at_gpus
         )
         self.watch = Watch(self.bus, self.sampler, Notices(settings))
         self.terminals = Sessions(settings)
@@ -91,12 +92,18 @@ class House:
         await self.proxy.start(self.manager.routes())
         blueprints = await asyncio.to_thread(blueprints_api.listing, self.library)
         self.bus.publish("blueprints", blueprints)
-        self.bus.publish("system", system.system_info(self.settings, self.proxy, await self.sampler.gpus()))
+        await self.sampler.gpus()
+        self.sampler.on_gpus = self._gpus_changed
+        self._gpus_changed(self.sampler.inventory)
         self.watch.begin(self.manager.list_views())
         if privileges.is_root():
             log.warning(ROOT_WARNING)
             self.bus.notice("warning", ROOT_WARNING)
         self._removals = asyncio.create_task(self._follow_removals())
+
+    def _gpus_changed(self, inventory: Inventory) -> None:
+        self.manager.gpus_changed(inventory)
+        self.bus.publish("system", system.system_info(self.settings, self.proxy, inventory.present))
 
     async def _follow_removals(self) -> None:
         """End what belonged to an instance that is removed: its terminals, and the tokens that open it alone."""

@@ -57,6 +57,7 @@ class Workshop(Protocol):
 
     def folder(self, row: InstanceRow) -> Path: ...
     def readiness(self, row: InstanceRow) -> Readiness: ...
+    async def check_gpus(self, row: InstanceRow) -> None: ...
     async def prepare(self, row: InstanceRow, run: int) -> RunSpec: ...
     def changed(self, actor: Actor) -> None: ...
     def became_ready(self, actor: Actor) -> None: ...
@@ -168,7 +169,10 @@ class Actor:
         wished = isinstance(item, lifecycle.Start | lifecycle.Restart)
         if wished and self._retired:
             raise NotFoundError(f"{self.row.name} is being deleted.")
-        if wished and self.state.status in lifecycle.RESTING:
+        resting = self.state.status in lifecycle.RESTING
+        if wished and (resting or isinstance(item, lifecycle.Restart)):
+            await self._workshop.check_gpus(self.row)
+        if wished and resting:
             await self._check_port()
         await self.feed(item)
 
