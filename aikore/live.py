@@ -9,9 +9,9 @@ from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from aikore.auth import access
+from aikore.auth.access import needs
 from aikore.auth.identity import identity_in
-from aikore.auth.roles import Role
+from aikore.auth.permissions import Permission, Permissions
 from aikore.errors import NotFoundError
 from aikore.events import Bus, Event
 from aikore.naming import localise
@@ -23,8 +23,8 @@ REASON_MOST = 120
 """Bytes of a closing frame's reason; the protocol allows 123."""
 
 Snapshot = Callable[[], dict[str, Any]]
-Show = Callable[[Any, Role], Any]
-"""Returns data as somebody of a role may see them."""
+Show = Callable[[Any, Permissions], Any]
+"""Returns data as somebody with these permissions may see them."""
 InstanceId = Callable[[str], int]
 NOT_FOUND = 4404
 """WebSocket close code: there is no such instance."""
@@ -37,12 +37,12 @@ def router(bus: Bus, snapshot: Snapshot, show: Show, instance_id: InstanceId) ->
     async def serve(socket: WebSocket, whole: Snapshot, wanted: Callable[[Event], bool]) -> None:
         await until_one_ends(_send(socket, bus, whole, wanted, show), until_gone(socket))
 
-    @routes.websocket("/api/events", dependencies=access.VIEWER)
+    @routes.websocket("/api/events", dependencies=needs(Permission.INSTANCES_VIEW))
     async def events(socket: WebSocket) -> None:
         await socket.accept()
         await serve(socket, snapshot, lambda _: True)
 
-    @routes.websocket("/api/instances/{id}/events", dependencies=access.VIEWER)
+    @routes.websocket("/api/instances/{id}/events", dependencies=needs(Permission.INSTANCES_VIEW))
     async def instance_events(socket: WebSocket, id: str) -> None:  # noqa: A002
         await socket.accept()
         try:
@@ -90,15 +90,15 @@ async def end_quietly(*tasks: asyncio.Task[None]) -> None:
 
 async def _send(socket: WebSocket, bus: Bus, snapshot: Snapshot, wanted: Callable[[Event], bool], show: Show) -> None:
     host = socket.headers.get("x-forwarded-host") or socket.headers.get("host", "")
-    role = identity_in(socket.scope).role
+    permissions = identity_in(socket.scope).permissions
     with bus.subscribe() as subscription:
         kind = "snapshot"
         while True:
             subscription.reset()
-            await _text(socket, host, {"type": kind, "seq": bus.seq, "data": show(snapshot(), role)})
+            await _text(socket, host, {"type": kind, "seq": bus.seq, "data": show(snapshot(), permissions)})
             while event := await subscription.next():
                 if wanted(event):
-                    data = show(event.data, role)
+                    data = show(event.data, permissions)
                     change = {"type": "change", "seq": event.seq, "topic": event.topic, "data": data}
                     await _text(socket, host, change)
             kind = "resync"

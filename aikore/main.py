@@ -33,8 +33,9 @@ from aikore.desktop import api as desktop_api
 from aikore.errors import AiKoreError, StartupError
 from aikore.events import Bus
 from aikore.files import api as files_api
+from aikore.identity import Original, recognise
 from aikore.instances import api as instances_api
-from aikore.instances import views
+from aikore.instances import copied, views
 from aikore.instances.manager import Manager
 from aikore.launch.local import LocalLauncher
 from aikore.logs import api as logs_api
@@ -56,6 +57,8 @@ ROOT_WARNING = "AiKore runs as root, and so does every app. Start it as an ordin
 
 GRACEFUL_SOCKETS = 2
 """Seconds open requests get when the manager ends."""
+PING_EVERY, PONG_WITHIN = 4.0, 9.0
+"""Seconds; so a socket whose other side is gone without a word is closed after 13. Browsers answer by themselves."""
 
 
 class House:
@@ -64,7 +67,7 @@ class House:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.bus = Bus()
-        self.database = Database(make_engine(settings.sqlalchemy_url))
+        self.database = Database(make_engine(settings.database))
         self.library = Library(shipped_dir() / "blueprints", settings.custom_blueprints_dir)
         self.gate = Gate(settings, self.database)
         self.proxy: Proxy = NoProxy() if settings.nginx is NginxMode.OFF else NginxProxy(settings, self._login())
@@ -82,13 +85,16 @@ class House:
             return None
         return lambda: Login(self.gate.cookie_name, self.gate.secrets.get("probe"))
 
-    async def start(self) -> None:
-        """Migrate, learn how every instance is, open the door, start what starts by itself."""
+    async def start(self, original: Original | None = None) -> None:
+        """Migrate, learn how every instance is, open the door.
+
+        ``original``: what the data folder was copied from, where it is a copy that was never opened before.
+        """
         self.sampler.begin()
         await asyncio.to_thread(migrate, self.database.engine)
         self.gate.prepare()
         await self.gate.load()
-        await self.manager.load()
+        await self.manager.load(original)
         await self.proxy.start(self.manager.routes())
         blueprints = await asyncio.to_thread(blueprints_api.listing, self.library)
         self.bus.publish("blueprints", blueprints)
@@ -180,7 +186,7 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
         desktop_api.router(manager.vnc_socket),
         system.router(settings, house.proxy, house.sampler.gpus, house.restart_wish.set),
         stats_api.router(house.sampler, house.prometheus),
-        live.router(house.bus, house.snapshot, views.for_role, manager.instance_id),
+        live.router(house.bus, house.snapshot, views.for_permissions, manager.instance_id),
         auth_api.router(house.gate, Weblinks(settings), manager.instance_id),
         door.router(house.gate, settings, manager.access_of, manager.is_routed_host),
         apidocs.router(),
@@ -227,8 +233,11 @@ def serve(settings: Settings) -> int:
 async def _serve(settings: Settings) -> bool:
     """Run the house; True when it is to be started anew."""
     with _home_lock(settings):
+        original = recognise(settings.home)
+        if original is not None:
+            copied.forget_runs(settings)
         house = House(settings)
-        await house.start()
+        await house.start(original)
         listener = _bind_socket(settings)
         config = uvicorn.Config(
             create_app(settings, house),
@@ -236,6 +245,8 @@ async def _serve(settings: Settings) -> bool:
             access_log=False,
             forwarded_allow_ips="*",  # nothing but NGINX reaches the socket
             ws_per_message_deflate=False,
+            ws_ping_interval=PING_EVERY,
+            ws_ping_timeout=PONG_WITHIN,
             timeout_graceful_shutdown=GRACEFUL_SOCKETS,
             lifespan="off",
         )

@@ -13,6 +13,8 @@ from pydantic import BaseModel, Field
 
 from aikore import __version__
 from aikore.auth import access
+from aikore.auth.access import needs
+from aikore.auth.permissions import Permission
 from aikore.config import Settings
 from aikore.monitor.gpu import Gpu
 from aikore.problems import problem_responses
@@ -93,13 +95,15 @@ def router(
         """Say that the manager answers."""
         return {"status": "ok"}
 
-    @routes.get("/api/system/info", response_model=SystemInfo, dependencies=access.VIEWER)
+    @routes.get("/api/system/info", response_model=SystemInfo, dependencies=needs(Permission.SYSTEM_VIEW))
     async def info() -> dict[str, Any]:
         """Describe AiKore and its machine."""
         present = await gpus()
         return await asyncio.to_thread(system_info, settings, proxy, present)
 
-    @routes.post("/api/system/restart", status_code=202, response_model=Restarting, dependencies=access.ADMIN)
+    @routes.post(
+        "/api/system/restart", status_code=202, response_model=Restarting, dependencies=needs(Permission.SYSTEM_RESTART)
+    )
     async def restart_manager() -> dict[str, str]:
         """Replace the manager alone; instances and NGINX go on."""
         restart()

@@ -13,7 +13,7 @@ import aikore
 PACKAGE = Path(aikore.__file__).parent
 
 FLOORS: dict[int, set[str]] = {
-    1: {"config", "database", "disk", "errors", "events", "privileges", "problems", "procfs"},
+    1: {"config", "database", "disk", "errors", "events", "identity", "privileges", "problems", "procfs"},
     2: {"auth", "client", "launch", "monitor", "naming", "proxy"},
     3: {"apidocs", "blueprints", "live"},
     4: {"instances"},
@@ -27,6 +27,8 @@ SAME_FLOOR = {
     ("config", "errors"),
     ("database", "errors"),
     ("disk", "errors"),
+    ("identity", "disk"),
+    ("identity", "procfs"),
     ("privileges", "errors"),
     ("privileges", "config"),
     ("__main__", "cli"),

@@ -9,7 +9,8 @@ import anyio
 from fastapi import APIRouter, Path, Response
 from fastapi import Header as RequestHeader
 
-from aikore.auth import access
+from aikore.auth.access import needs
+from aikore.auth.permissions import Permission
 from aikore.blueprints import check as checking
 from aikore.blueprints.library import Blueprint, Library
 from aikore.blueprints.schemas import (
@@ -41,17 +42,19 @@ def router(library: Library, bus: Bus) -> APIRouter:
     """Build the routes over ``library``; changes are published on ``bus``."""
     routes = APIRouter(prefix="/api/blueprints", tags=["blueprints"])
 
-    @routes.get("", dependencies=access.VIEWER)
+    @routes.get("", dependencies=needs(Permission.BLUEPRINTS_VIEW))
     def list_blueprints() -> list[BlueprintView]:
         """List all blueprints. A broken one is among them, with its `error`."""
         return [blueprint_view(one) for one in library.list()]
 
-    @routes.get("/{name}", responses=problem_responses(404, 422), dependencies=access.VIEWER)
+    @routes.get("/{name}", responses=problem_responses(404, 422), dependencies=needs(Permission.BLUEPRINTS_VIEW))
     def get_blueprint(name: Name, response: Response) -> BlueprintContent:
         """Return a blueprint with its script."""
         return _answer(_get(library, name), response)
 
-    @routes.put("/{name}", responses=problem_responses(409, 412, 422, 507), dependencies=access.ADMIN)
+    @routes.put(
+        "/{name}", responses=problem_responses(409, 412, 422, 507), dependencies=needs(Permission.BLUEPRINTS_EDIT)
+    )
     async def save_blueprint(
         name: Name, wanted: BlueprintWrite, response: Response, if_match: IfMatch = None
     ) -> BlueprintContent:
@@ -61,7 +64,10 @@ def router(library: Library, bus: Bus) -> APIRouter:
         return _answer(saved, response)
 
     @routes.delete(
-        "/{name}", status_code=204, responses=problem_responses(404, 409, 422, 507), dependencies=access.ADMIN
+        "/{name}",
+        status_code=204,
+        responses=problem_responses(404, 409, 422, 507),
+        dependencies=needs(Permission.BLUEPRINTS_EDIT),
     )
     async def delete_blueprint(name: Name) -> None:
         """Move a custom blueprint to the trashcan folder. Instances made from it keep their own scripts."""
@@ -76,7 +82,7 @@ def scripts_router() -> APIRouter:
     routes = APIRouter(prefix="/api/scripts", tags=["blueprints"])
     checkers = anyio.CapacityLimiter(CHECKERS)
 
-    @routes.post("/check", responses=problem_responses(422), dependencies=access.OPERATOR)
+    @routes.post("/check", responses=problem_responses(422), dependencies=needs(Permission.SCRIPTS_READ))
     async def check_script(script: ScriptToCheck) -> ScriptProblems:
         """Look for problems in a script without running it, by ShellCheck where it is installed."""
         found = await anyio.to_thread.run_sync(checking.check_script, script.content, limiter=checkers)

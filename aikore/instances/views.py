@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from aikore import naming
-from aikore.auth.roles import Role
+from aikore.auth.permissions import Permission, Permissions
 from aikore.blueprints.header import Header
 from aikore.config import Settings
 from aikore.database.times import stamp
 from aikore.instances.actor import Actor
-from aikore.instances.files import TrashEntry
 from aikore.instances.lifecycle import actions
 from aikore.instances.rows import InstanceRow
+from aikore.instances.trash import TrashEntry
 
 
 def instance_view(actor: Actor, header: Header, settings: Settings) -> dict[str, Any]:
@@ -48,32 +48,32 @@ def instance_view(actor: Actor, header: Header, settings: Settings) -> dict[str,
     }
 
 
-ACTION_ROLES = {
-    "edit": Role.ADMIN,
-    "delete": Role.ADMIN,
-    "copy": Role.ADMIN,
+ACTION_PERMISSIONS = {
+    "edit": Permission.INSTANCES_EDIT,
+    "delete": Permission.INSTANCES_EDIT,
+    "copy": Permission.INSTANCES_EDIT,
 }
-"""Who may do what a view offers; the rest is for operators."""
+"""What the actions of a view take; the rest takes ``instances.run``."""
 
 HIDDEN = "••••••"
 
 
-def for_role(data: Any, role: Role) -> Any:
-    """Return data with instances in it as somebody of this role may see them.
+def for_permissions(data: Any, permissions: Permissions) -> Any:
+    """Return data with instances in it as somebody with these permissions may see them.
 
     Actions that are not theirs are left out, and values of variables, which may be keys, are hidden.
     """
-    if role >= Role.ADMIN:
+    if Permission.INSTANCES_EDIT in permissions:
         return data
     if isinstance(data, list):
-        return [for_role(one, role) for one in data]
+        return [for_permissions(one, permissions) for one in data]
     if not isinstance(data, dict):
         return data
     if "instances" in data:
-        return data | {"instances": for_role(data["instances"], role)}
+        return data | {"instances": for_permissions(data["instances"], permissions)}
     if "actions" not in data:
         return data
-    actions = [one for one in data["actions"] if role >= ACTION_ROLES.get(one, Role.OPERATOR)]
+    actions = [one for one in data["actions"] if ACTION_PERMISSIONS.get(one, Permission.INSTANCES_RUN) in permissions]
     return data | {"actions": actions, "environment": dict.fromkeys(data["environment"], HIDDEN)}
 
 

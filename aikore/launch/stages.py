@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from asyncinotify import Inotify, Mask, Watch
+
+from aikore import disk
+from aikore.launch.keeper import open_plain
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +42,8 @@ class StageWatcher:
         self.forget(folder)
         path = folder / STAGE_NAME
         try:
-            if clear or not path.exists():
-                path.write_bytes(b"")
-            self._watches[path] = self._inotify.add_watch(path, Mask.CLOSE_WRITE | Mask.MODIFY)
+            os.close(open_plain(str(path), os.O_WRONLY | (os.O_TRUNC if clear else 0), 0o644))
+            self._watches[path] = self._inotify.add_watch(path, Mask.CLOSE_WRITE | Mask.MODIFY | Mask.DONT_FOLLOW)
         except OSError as error:
             log.warning("stages of %s cannot be followed: %s", folder, error)
             return
@@ -65,7 +68,7 @@ class StageWatcher:
             path = event.watch.path if event.watch else None
             callback = self._callbacks.get(path) if path else None
             if callback and path:
-                text = read_stage(path.parent)
+                text = await asyncio.to_thread(read_stage, path.parent)
                 if text:
                     callback(text)
 
@@ -73,7 +76,7 @@ class StageWatcher:
 def read_stage(folder: Path) -> str:
     """Return the stage last said, "" when none."""
     try:
-        with open(folder / STAGE_NAME, "rb") as file:
+        with open(disk.open_plain(folder / STAGE_NAME), "rb") as file:
             return file.read(STAGE_MAX).decode("utf-8", "replace").strip().splitlines()[-1]
     except (OSError, IndexError):
         return ""

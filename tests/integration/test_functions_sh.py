@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,36 @@ def test_arguments_are_split_without_being_run(bash: Bash) -> None:
 
 def test_an_instance_pinned_to_no_gpu_is_cpu(bash: Bash) -> None:
     assert bash("gpu_kind", CUDA_VISIBLE_DEVICES="").stdout == "cpu\n"
+
+
+def nvidia_smi(here: Path, script: str) -> dict[str, str]:
+    """Put a program in the place of NVIDIA's; return the variables by which it is found."""
+    (here / "bin").mkdir()
+    (here / "bin/nvidia-smi").write_text(f"#!/bin/bash\n{script}\n")
+    (here / "bin/nvidia-smi").chmod(0o755)
+    return {"PATH": f"{here}/bin:{os.environ['PATH']}", "AIKORE_KFD_NODES": str(here / "none")}
+
+
+@pytest.mark.parametrize("kind", ["nvidia", "amd", "cpu"])
+def test_what_aikore_says_of_the_gpu_is_asked_of_no_tool(bash: Bash, here: Path, kind: str) -> None:
+    asked = nvidia_smi(here, f'touch "{here}/asked"; echo "GPU 0: a card"')
+    assert bash("gpu_kind", **asked, AIKORE_GPU_KIND=kind).stdout == f"{kind}\n"
+    assert not (here / "asked").exists()
+
+
+def test_a_tool_that_hangs_is_given_up(bash: Bash, here: Path) -> None:
+    """One in a driver's call cannot even be killed, so it must not be waited for."""
+    hangs = nvidia_smi(here, "trap '' TERM PIPE; sleep 30 >/dev/null")
+    began = time.monotonic()
+    assert bash("gpu_kind", **hangs, AIKORE_PROBE_SECONDS="0.3").stdout == "cpu\n"
+    assert time.monotonic() - began < 5
+
+
+def test_a_tool_that_writes_on_behind_a_closed_pipe_is_believed(bash: Bash, here: Path) -> None:
+    chatters = nvidia_smi(here, 'for ((n = 0; n < 20000; n++)); do echo "GPU $n: a card" || exit 141; done')
+    assert bash("gpu_kind", **chatters).stdout == "nvidia\n"
+    (here / "bin/nvidia-smi").write_text("#!/bin/sh\necho NVIDIA-SMI has failed\nexit 9\n")
+    assert bash("gpu_kind", **{**chatters}).stdout == "cpu\n"
 
 
 def test_an_empty_folder_becomes_a_link(bash: Bash, here: Path) -> None:
@@ -184,3 +216,95 @@ def test_an_environment_behind_a_link_is_never_removed(bash: Bash, here: Path) -
     (here / "instance/env").symlink_to(here / "shared-env")
     assert bash("use_python_env", AIKORE_REBUILD="1").returncode == 1
     assert (here / "shared-env/keep").exists()
+
+
+def test_an_environment_goes_along_when_its_folder_is_copied(bash: Bash, here: Path) -> None:
+    project = here / "instance/tool"
+    (project / "hello_tool").mkdir(parents=True)
+    (project / "hello_tool/__init__.py").write_text("def main():\n    print(__file__)\n")
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "hello-tool"\nversion = "1"\n[project.scripts]\nhello = "hello_tool:main"\n'
+        '[tool.setuptools]\npackages = ["hello_tool"]\n'
+    )
+    made = bash('use_python_env; pip_install -e "$INSTANCE_CONF_DIR/tool"; hello')
+    assert made.returncode == 0, made.stdout + made.stderr
+    shutil.copytree(here / "instance", here / "copy", symlinks=True)
+    before = {path: path.read_bytes() for path in (here / "instance").rglob("*") if path.is_file()}
+    moved = bash("use_python_env; hello; pip --version", INSTANCE_CONF_DIR=str(here / "copy"))
+    assert moved.returncode == 0, moved.stdout + moved.stderr
+    assert f"{here}/copy/tool/hello_tool/__init__.py" in moved.stdout
+    assert f"{here}/copy/env/lib" in moved.stdout
+    assert "rebuilding" not in moved.stdout
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_an_environment_that_cannot_go_along_is_made_anew(bash: Bash, here: Path) -> None:
+    assert bash("use_python_env").returncode == 0
+    shutil.copytree(here / "instance", here / "copy", symlinks=True)
+    (here / "copy/env/bin/python").unlink()
+    again = bash("use_python_env; python -c 'import sys; print(sys.prefix)'", INSTANCE_CONF_DIR=str(here / "copy"))
+    assert "rebuilding" in again.stdout
+    assert again.stdout.endswith(f"{here}/copy/env\n")
+
+
+# Other disks --------------------------------------------------------------------------------------------------------
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+
+
+@pytest.fixture
+def precious(here: Path) -> Iterator[Callable[[str], Path]]:
+    """Mount a folder with a model in it at a place below the instance; return the model."""
+    points: list[Path] = []
+
+    def mount(place: str) -> Path:
+        model = here / "my nas" / "model"
+        model.parent.mkdir(exist_ok=True)
+        model.write_text("weights")
+        points.append(here / "instance" / place)
+        points[-1].mkdir(parents=True, exist_ok=True)
+        subprocess.run(["mount", "--bind", str(model.parent), str(points[-1])], check=True)
+        return model
+
+    yield mount
+    for point in points:
+        subprocess.run(["umount", str(point)], check=True)
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("place", "script"),
+    [
+        ("env/my models", "use_python_env"),
+        ("env", "use_python_env"),
+        ("env.old.1/models", "use_python_env"),
+        ("app.part/models", 'git_checkout "$PWD/nowhere" "" "$INSTANCE_CONF_DIR/app"'),
+    ],
+)
+def test_a_rebuild_never_goes_on_into_another_disk(
+    bash: Bash, precious: Callable[[str], Path], here: Path, place: str, script: str
+) -> None:
+    (here / "instance/app/loras").rmdir()
+    model = precious(place)
+    (here / "instance" / "launch.sh").touch()
+    ended = bash(script, AIKORE_REBUILD="1")
+    assert ended.returncode == 1
+    assert f"something is mounted at {here}/instance/{place}. Unmount it first." in ended.stderr
+    assert model.read_text() == "weights"
+    assert (here / "instance" / place / "model").exists(), "it is where it was"
+
+
+@as_root
+@pytest.mark.parametrize("place", ["app/loras", "app/loras/nas"])
+def test_models_on_another_disk_are_not_moved_to_the_shared_ones(
+    bash: Bash, precious: Callable[[str], Path], here: Path, place: str
+) -> None:
+    model = precious(place)
+    (here / "instance/app/loras/own").touch()
+    ended = bash(LINK + " || echo refused")
+    assert "refused" in ended.stdout
+    assert f"mounted at {here}/instance/{place}" in ended.stdout
+    assert model.read_text() == "weights"
+    assert (here / "instance/app/loras/own").exists()
+    assert list((here / "models/loras").iterdir()) == []

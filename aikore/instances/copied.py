@@ -1,0 +1,66 @@
+"""What a copied house leaves to its original: runs, and the ports and displays that would be claimed twice.
+
+The rows of a copy claim what the original's claim, as they are the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from aikore import procfs
+from aikore.config import Settings
+from aikore.errors import ConflictError
+from aikore.identity import Original
+from aikore.instances import ports
+from aikore.instances.rows import InstanceRow
+
+RUN_FILES = ("run.json", "run.lock", "stage")
+"""What tells of a run; in a copy it tells of one that was the original's."""
+
+NGINX_FILES = ("nginx.json", "nginx.pid")
+
+
+def forget_runs(settings: Settings) -> None:
+    """Remove from a copy what speaks of the original's processes. Links are removed, not followed."""
+    folders = [path for path in settings.instances_dir.iterdir() if path.is_dir() and not path.is_symlink()]
+    inside = settings.nginx_dir.is_relative_to(settings.home)
+    records = [folder / name for folder in folders for name in RUN_FILES]
+    records += [settings.nginx_dir / name for name in NGINX_FILES if inside]
+    for record in records:
+        with suppress(OSError):
+            record.unlink()
+
+
+def readdress(rows: Sequence[InstanceRow], settings: Settings, original: Original) -> dict[int, dict[str, Any]]:
+    """Return the changes that rows of a copy need, so that both houses can run side by side: id → fields.
+
+    While the original lives all ports are its own; else only those on which somebody listens now.
+    """
+    taken = {row.port for row in rows}
+    changes: dict[int, dict[str, Any]] = {row.id: {} for row in rows}
+    public = {row.app_port for row in rows if row.app_port}
+    for row in rows:
+        if original.lives or procfs.listeners(row.port):
+            with suppress(ConflictError):  # the pool is used up: a start will say who has the port
+                changes[row.id]["port"] = ports.choose_instance_port(settings.instance_port_pool, taken)
+                taken.add(changes[row.id]["port"])
+        if row.app_port and (original.lives or not ports.is_free(row.app_port, settings.host)):
+            other = ports.choose_app_port(settings.app_port_pool, public, settings.host)
+            changes[row.id]["app_port"] = other
+            public |= {other} if other else set()
+        if original.lives:
+            changes[row.id]["vnc_display"] = None
+    return {number: fields for number, fields in changes.items() if fields}
+
+
+def tell(original: Original, moved: Sequence[tuple[str, int, int]]) -> str:
+    """Return what people should know of a copy. ``moved``: name, port before, port now."""
+    text = f"This data folder is a copy of {original.home}."
+    if original.lives:
+        text += " That one is in use: nothing of it is touched, and nothing here starts by itself this time."
+    if moved:
+        ports_ = ", ".join(f"{name} {before} → {now}" for name, before, now in moved)
+        text += f" Other ports: {ports_}."
+    return f"{text} Environments made for the old folder are moved here when their instance starts."

@@ -1,0 +1,122 @@
+"""A copy of a living house opens as what it is: it touches nothing of the original's."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.server import HTTP_APP, AiKoreServer, processes_of
+
+Factory = Callable[..., AiKoreServer]
+
+
+def copy_of(original: AiKoreServer, factory: Factory, name: str = "copy", **settings: object) -> AiKoreServer:
+    """Copy a house as a backup does and return its server, not yet started, with the same settings but the door."""
+    subprocess.run(["cp", "-a", str(original.home), str(original.home.parent / name)], check=True)
+    return factory(name, **{**original.settings, **settings})
+
+
+def notices(server: AiKoreServer) -> list[str]:
+    with server.events() as socket:
+        import json
+
+        return [notice["message"] for notice in json.loads(socket.recv(10))["data"]["notices"]]
+
+
+def identities(server: AiKoreServer) -> set[tuple[int, str]]:
+    """Return every process of a house with the time it began, so that none is replaced unseen."""
+    return {
+        (pid, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]) for pid in processes_of(server.home)
+    }
+
+
+@pytest.fixture
+def original(aikore_factory: Factory) -> AiKoreServer:
+    server = aikore_factory("original").start()
+    server.blueprint("web", HTTP_APP)
+    for name in ("a", "b"):
+        server.create(name, "web", autostart=True)
+        server.start_and_wait(name)
+    server.create("c", "web")
+    return server
+
+
+def shown(server: AiKoreServer) -> list[dict[str, Any]]:
+    return list(server.http.get("/api/instances").raise_for_status().json())
+
+
+def test_a_copy_of_a_living_house_touches_no_process_and_no_port_of_it(
+    original: AiKoreServer, aikore_factory: Factory
+) -> None:
+    before, door = identities(original), original.http.get("/api/system/info").json()["nginx"]
+    copy = copy_of(original, aikore_factory).start()
+    assert [(i["slug"], i["status"]) for i in shown(copy)] == [("a", "stopped"), ("b", "stopped"), ("c", "stopped")]
+    assert not {i["port"] for i in shown(copy)} & {i["port"] for i in shown(original)}
+    assert identities(original) == before
+    assert original.http.get("/api/system/info").json()["nginx"] == door
+    assert [i["status"] for i in shown(original)] == ["started", "started", "stopped"]
+    [notice] = [text for text in notices(copy) if "is a copy of" in text]
+    assert str(original.home) in notice
+    old, new = (next(i["port"] for i in shown(server) if i["slug"] == "a") for server in (original, copy))
+    assert f"a {old} → {new}" in notice
+
+
+def test_both_run_side_by_side_and_closing_the_copy_leaves_the_original(
+    original: AiKoreServer, aikore_factory: Factory
+) -> None:
+    copy = copy_of(original, aikore_factory).start()
+    for server, text in ((original, "first"), (copy, "second")):
+        (server.home / "instances/a/page.txt").write_text(text)
+    copy.start_and_wait("a")
+    assert copy.http.get("/app/a/page.txt").text == "second"
+    assert original.http.get("/app/a/page.txt").text == "first"
+    assert copy.stop() == 0
+    assert original.http.get("/app/a/page.txt").text == "first"
+    assert original.get("a")["status"] == "started"
+
+
+def test_a_copy_opened_while_the_originals_manager_is_killed_leaves_its_apps_to_it(
+    original: AiKoreServer, aikore_factory: Factory
+) -> None:
+    before = {i["slug"]: i["pid"] for i in shown(original)}
+    original.kill()
+    copy = copy_of(original, aikore_factory).start()
+    assert {i["status"] for i in shown(copy)} == {"stopped"}
+    original.start()
+    assert {i["slug"]: i["pid"] for i in shown(original)} == before
+
+
+def test_a_copy_is_told_once_and_is_a_house_of_its_own_afterwards(
+    original: AiKoreServer, aikore_factory: Factory
+) -> None:
+    copy = copy_of(original, aikore_factory).start()
+    ports = [i["port"] for i in shown(copy)]
+    copy.start_and_wait("c")
+    copy.kill()
+    copy.start()
+    assert copy.get("c")["status"] == "started"
+    assert [i["port"] for i in shown(copy)] == ports
+    assert not [text for text in notices(copy) if "is a copy of" in text]
+
+
+def test_a_house_that_was_moved_stays_itself(original: AiKoreServer, aikore_factory: Factory) -> None:
+    ports = [i["port"] for i in shown(original)]
+    assert original.stop() == 0
+    shutil.move(original.home, original.home.parent / "moved")
+    moved = aikore_factory("moved", **original.settings).start()
+    assert [i["port"] for i in shown(moved)] == ports
+    assert not [text for text in notices(moved) if "is a copy of" in text]
+    moved.wait_status("a", "started")  # autostart, as after any start of the house
+
+
+def test_the_copy_of_a_closed_house_keeps_its_ports(original: AiKoreServer, aikore_factory: Factory) -> None:
+    ports = [i["port"] for i in shown(original)]
+    assert original.stop() == 0
+    copy = copy_of(original, aikore_factory).start()
+    assert [i["port"] for i in shown(copy)] == ports
+    assert [text for text in notices(copy) if "is a copy of" in text]
