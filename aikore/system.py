@@ -16,6 +16,7 @@ from aikore.auth import access
 from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
 from aikore.config import Settings
+from aikore.events import Bus, Part, Topic, whole
 from aikore.monitor.gpu import Gpu
 from aikore.problems import problem_responses
 from aikore.proxy.routes import Proxy
@@ -72,7 +73,18 @@ class Restarting(BaseModel):
     status: str
 
 
-def system_info(settings: Settings, proxy: Proxy, gpus: Sequence[Gpu]) -> dict[str, Any]:
+Info = dict[str, Any]
+"""The JSON of :class:`SystemInfo`."""
+
+SYSTEM = Topic[Info]("system", SystemInfo, needs=Permission.SYSTEM_VIEW, newest=whole)
+
+
+def part(bus: Bus) -> Part[Info]:
+    """Return what a page begins with: AiKore and its machine as they were told last."""
+    return Part.one("system", SYSTEM, lambda: bus.latest(SYSTEM, {}))
+
+
+def system_info(settings: Settings, proxy: Proxy, gpus: Sequence[Gpu]) -> Info:
     """Return the JSON of :class:`SystemInfo`."""
     return {
         "version": __version__,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio
 from fastapi import APIRouter, Path, Response
@@ -22,6 +22,7 @@ from aikore.blueprints.schemas import (
     blueprint_content,
     blueprint_view,
 )
+from aikore.blueprints.topics import BLUEPRINTS, Listing
 from aikore.errors import NotFoundError, ReadOnlyError, UnknownBlueprintError
 from aikore.events import Bus
 from aikore.problems import problem_responses
@@ -33,7 +34,7 @@ Name = Annotated[str, Path(min_length=1, max_length=80, description="A blueprint
 IfMatch = Annotated[str | None, RequestHeader(alias="If-Match", description="The version that was read, or `*`.")]
 
 
-def listing(library: Library) -> list[dict[str, Any]]:
+def listing(library: Library) -> Listing:
     """Return all blueprints as the API lists them. Blocks on the disk."""
     return [blueprint_view(one).model_dump() for one in library.list()]
 
@@ -60,7 +61,7 @@ def router(library: Library, bus: Bus) -> APIRouter:
     ) -> BlueprintContent:
         """Save a custom blueprint, a new one too. Stock ones are read-only."""
         saved = await asyncio.to_thread(_save, library, name, wanted.content, _version(if_match))
-        await _tell(library, bus)
+        await tell(library, bus)
         return _answer(saved, response)
 
     @routes.delete(
@@ -72,7 +73,7 @@ def router(library: Library, bus: Bus) -> APIRouter:
     async def delete_blueprint(name: Name) -> None:
         """Move a custom blueprint to the trashcan folder. Instances made from it keep their own scripts."""
         await asyncio.to_thread(_delete, library, name)
-        await _tell(library, bus)
+        await tell(library, bus)
 
     return routes
 
@@ -120,5 +121,6 @@ def _answer(blueprint: Blueprint, response: Response) -> BlueprintContent:
     return blueprint_content(blueprint)
 
 
-async def _tell(library: Library, bus: Bus) -> None:
-    bus.publish("blueprints", await asyncio.to_thread(listing, library))
+async def tell(library: Library, bus: Bus) -> None:
+    """Tell which blueprints there are."""
+    bus.publish(BLUEPRINTS, await asyncio.to_thread(listing, library))

@@ -27,7 +27,7 @@ from aikore.instances.schemas import (
     ScriptSave,
     Trashed,
 )
-from aikore.instances.views import for_permissions
+from aikore.instances.views import shown
 from aikore.naming import localise
 from aikore.problems import problem_responses
 
@@ -40,15 +40,24 @@ COMMON = problem_responses(400, 403, 404, 422, 500, 503, 507)
 
 def _json(request: Request, data: Any, status: int = 200) -> Response:
     """Answer with plain JSON data; its shape is promised by the schemas and held by a test."""
-    shown = for_permissions(data, identity_in(request.scope).permissions)
-    text = localise(json.dumps(shown, ensure_ascii=False), request.headers.get("host", ""))
+    text = localise(json.dumps(data, ensure_ascii=False), request.headers.get("host", ""))
     return Response(text, status, media_type="application/json")
+
+
+def _instance(request: Request, manager: Manager, actor: Actor, status: int = 200) -> Response:
+    """Answer with an instance, as whoever asks may see it."""
+    return _json(request, shown(manager.view(actor), identity_in(request.scope).permissions), status)
+
+
+def _instances(request: Request, manager: Manager) -> Response:
+    permissions = identity_in(request.scope).permissions
+    return _json(request, [shown(view, permissions) for view in manager.list_views()])
 
 
 def _made(request: Request, manager: Manager, actor: Actor, status: int = 201) -> Response:
     """Answer with an instance that is new, and leave its name for the audit log."""
     request.scope[DETAIL_KEY] = actor.row.slug
-    return _json(request, manager.view(actor), status)
+    return _instance(request, manager, actor, status)
 
 
 def router(manager: Manager) -> APIRouter:
@@ -70,7 +79,7 @@ def _add_instances(routes: APIRouter, manager: Manager) -> None:
     )
     async def list_instances(request: Request) -> Response:
         """List all instances."""
-        return _json(request, manager.list_views())
+        return _instances(request, manager)
 
     @routes.post(
         "/api/instances",
@@ -87,12 +96,12 @@ def _add_instances(routes: APIRouter, manager: Manager) -> None:
     async def order_instances(request: Request, wanted: Order) -> Response:
         """Set the order in which instances are listed."""
         await manager.arrange(wanted.ids)
-        return _json(request, manager.list_views())
+        return _instances(request, manager)
 
     @routes.get("/api/instances/{id}", response_model=Instance, dependencies=needs(Permission.INSTANCES_VIEW))
     async def get_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Show one instance."""
-        return _json(request, manager.view(manager.actor(id)))
+        return _instance(request, manager, manager.actor(id))
 
     @routes.get("/api/instances/{id}/runs", response_model=list[Run], dependencies=needs(Permission.INSTANCES_VIEW))
     async def list_runs(request: Request, id: Key) -> Response:  # noqa: A002
@@ -109,7 +118,7 @@ def _add_instances(routes: APIRouter, manager: Manager) -> None:
         """Change an instance; what the program uses takes effect at its next start."""
         actor = manager.actor(id)
         await manager.change(actor, wanted)
-        return _json(request, manager.view(actor))
+        return _instance(request, manager, actor)
 
     @routes.delete(
         "/api/instances/{id}",
@@ -142,7 +151,7 @@ def _add_wishes(routes: APIRouter, manager: Manager) -> None:
     async def wish(request: Request, key: str, given: lifecycle.Input) -> Response:
         actor = manager.actor(key)
         await actor.wish(given)
-        return _json(request, manager.view(actor), 202)
+        return _instance(request, manager, actor, 202)
 
     @routes.post(
         "/api/instances/{id}/start",
@@ -177,7 +186,7 @@ def _add_wishes(routes: APIRouter, manager: Manager) -> None:
         return await wish(request, id, lifecycle.Restart())
 
     async def after(request: Request, actor: Actor) -> Response:
-        return _json(request, manager.view(actor))
+        return _instance(request, manager, actor)
 
     @routes.post("/api/instances/{id}/rebuild", response_model=Instance, dependencies=needs(Permission.INSTANCES_RUN))
     async def rebuild_instance(request: Request, id: Key) -> Response:  # noqa: A002

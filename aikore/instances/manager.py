@@ -45,6 +45,7 @@ from aikore.instances.probe import Target
 from aikore.instances.rows import HouseRow, InstanceRow
 from aikore.instances.runs import Note, RunBook, forget_runs
 from aikore.instances.schemas import InstanceChange, InstanceCreate
+from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, TRASH, Removed
 from aikore.instances.trash import Moves, Trash
 from aikore.launch import desktop
 from aikore.launch.environment import Place, launch_environment
@@ -53,6 +54,7 @@ from aikore.launch.protocol import Launcher, RunSpec
 from aikore.launch.stages import StageWatcher
 from aikore.monitor.gpus import Inventory
 from aikore.monitor.instances import Subject
+from aikore.notices import Level, Noticeboard
 from aikore.proxy.routes import Proxy, Route
 
 log = logging.getLogger(__name__)
@@ -85,6 +87,7 @@ class Manager:
         launcher: Launcher,
         proxy: Proxy,
         bus: Bus,
+        notices: Noticeboard,
         look_at_gpus: Look,
     ) -> None:
         self.settings = settings
@@ -97,6 +100,7 @@ class Manager:
         self._library = library
         self._proxy = proxy
         self._bus = bus
+        self._notices = notices
         self.pins = Pins(look_at_gpus)
         self._actors: dict[int, Actor] = {}
         self._headers: dict[int, Header] = {}
@@ -612,7 +616,7 @@ class Manager:
         del self._actors[actor.row.id], self._headers[actor.row.id]
         self._dirty.discard(actor.row.id)
         self.runs.drop(actor.row.id)
-        self._bus.publish("instance_removed", {"id": actor.row.id})
+        self._bus.publish(INSTANCE_REMOVED, Removed(id=actor.row.id))
 
     async def _reroute_or_notice(self, actor: Actor) -> None:
         try:
@@ -673,7 +677,7 @@ class Manager:
 
     async def _trash_changed(self) -> None:
         self._trash = [views.trash_view(entry) for entry in await asyncio.to_thread(self._bin.entries)]
-        self._bus.publish("trash", self._trash)
+        self._bus.publish(TRASH, self._trash)
         loop = asyncio.get_running_loop()
         for entry in self._trash:
             if entry["size"] is None and entry["id"] not in self._counting:
@@ -686,7 +690,7 @@ class Manager:
     def _counted(self, entry_id: str, size: int) -> None:
         self._counting.discard(entry_id)
         self._trash = [entry | {"size": size} if entry["id"] == entry_id else entry for entry in self._trash]
-        self._bus.publish("trash", self._trash)
+        self._bus.publish(TRASH, self._trash)
 
     # Rules --------------------------------------------------------------------------------------------------
 
@@ -855,7 +859,7 @@ class Manager:
 
     def changed(self, actor: Actor) -> None:
         if actor.row.id in self._actors:
-            self._bus.publish("instance", self.view(actor))
+            self._bus.publish(INSTANCE, self.view(actor))
             if not self._dirty:
                 self._background(self._write_statuses())
             self._dirty.add(actor.row.id)
@@ -891,9 +895,9 @@ class Manager:
         except AiKoreError as error:
             self._notice("error", error.message)
 
-    def _notice(self, level: str, message: str) -> None:
+    def _notice(self, level: Level, message: str) -> None:
         log.log(logging.ERROR if level == "error" else logging.INFO, "%s", message)
-        self._bus.notice(level, message)
+        self._notices.tell(level, message)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from aikore import naming
-from aikore.auth.permissions import Permission, Permissions
+from aikore.auth.permissions import Permission
 from aikore.blueprints.header import Header
 from aikore.config import Settings
 from aikore.database.times import stamp
@@ -55,26 +56,21 @@ ACTION_PERMISSIONS = {
 }
 """What the actions of a view take; the rest takes ``instances.run``."""
 
+MATTERS: frozenset[str] = frozenset({Permission.INSTANCES_RUN, Permission.INSTANCES_EDIT})
+"""The permissions on which it depends what of an instance is shown."""
+
 HIDDEN = "••••••"
 
 
-def for_permissions(data: Any, permissions: Permissions) -> Any:
-    """Return data with instances in it as somebody with these permissions may see them.
+def shown(view: dict[str, Any], permissions: AbstractSet[str]) -> dict[str, Any]:
+    """Return the JSON of an instance as somebody with these permissions may see it.
 
     Actions that are not theirs are left out, and values of variables, which may be keys, are hidden.
     """
     if Permission.INSTANCES_EDIT in permissions:
-        return data
-    if isinstance(data, list):
-        return [for_permissions(one, permissions) for one in data]
-    if not isinstance(data, dict):
-        return data
-    if "instances" in data:
-        return data | {"instances": for_permissions(data["instances"], permissions)}
-    if "actions" not in data:
-        return data
-    actions = [one for one in data["actions"] if ACTION_PERMISSIONS.get(one, Permission.INSTANCES_RUN) in permissions]
-    return data | {"actions": actions, "environment": dict.fromkeys(data["environment"], HIDDEN)}
+        return view
+    actions = [one for one in view["actions"] if ACTION_PERMISSIONS.get(one, Permission.INSTANCES_RUN) in permissions]
+    return view | {"actions": actions, "environment": dict.fromkeys(view["environment"], HIDDEN)}
 
 
 def configuration(row: InstanceRow) -> dict[str, Any]:
