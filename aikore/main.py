@@ -56,6 +56,8 @@ ROOT_WARNING = "AiKore runs as root, and so does every app. Start it as an ordin
 
 GRACEFUL_SOCKETS = 2
 """Seconds open requests get when the manager ends."""
+PING_EVERY, PONG_WITHIN = 4.0, 9.0
+"""Seconds; so a socket whose other side is gone without a word is closed after 13. Browsers answer by themselves."""
 
 
 class House:
@@ -237,6 +239,8 @@ async def _serve(settings: Settings) -> bool:
             access_log=False,
             forwarded_allow_ips="*",  # nothing but NGINX reaches the socket
             ws_per_message_deflate=False,
+            ws_ping_interval=PING_EVERY,
+            ws_ping_timeout=PONG_WITHIN,
             timeout_graceful_shutdown=GRACEFUL_SOCKETS,
             lifespan="off",
         )

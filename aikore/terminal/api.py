@@ -21,7 +21,7 @@ from aikore.terminal.session import Session, Viewer
 from aikore.terminal.sessions import Sessions
 from aikore.terminal.shell import Shell
 
-SEND_TIMEOUT = 60.0
+SEND_TIMEOUT = 12.0
 """Seconds a viewer may take to accept one frame before it is let go."""
 PASTE_MOST = 16 * 2**20
 """Bytes of one frame of input."""
@@ -55,9 +55,14 @@ class SetTitle(_Control):
     title: Title
 
 
-CONTROLS: TypeAdapter[Resize | Ack | SetTitle] = TypeAdapter(
-    Annotated[Resize | Ack | SetTitle, Field(discriminator="type")]
-)
+class Answer(_Control):
+    """A person turned to this viewer."""
+
+    type: Literal["answer"]
+
+
+Control = Resize | Ack | SetTitle | Answer
+CONTROLS: TypeAdapter[Control] = TypeAdapter(Annotated[Control, Field(discriminator="type")])
 
 
 class Terminal(BaseModel):
@@ -194,11 +199,11 @@ async def _receive(socket: WebSocket, session: Session, viewer: Viewer) -> None:
             try:
                 _obey(CONTROLS.validate_json(text), session, viewer)
             except ValidationError:
-                await socket.close(BAD_CONTROL, "text frames are controls: resize, ack or title")
+                await socket.close(BAD_CONTROL, "text frames are controls: resize, ack, title or answer")
                 return
 
 
-def _obey(control: Resize | Ack | SetTitle, session: Session, viewer: Viewer) -> None:
+def _obey(control: Control, session: Session, viewer: Viewer) -> None:
     match control:
         case Resize():
             session.resize(viewer, (control.columns, control.rows))
@@ -206,3 +211,5 @@ def _obey(control: Resize | Ack | SetTitle, session: Session, viewer: Viewer) ->
             session.acknowledged(viewer, control.offset)
         case SetTitle():
             session.retitle(control.title)
+        case Answer():
+            session.answer(viewer)

@@ -160,13 +160,22 @@ class Pty:
 
     # End ------------------------------------------------------------------------------------------------------
 
+    def _group(self) -> int | None:
+        """Return the process group that has the terminal now."""
+        try:
+            return os.tcgetpgrp(self._process.fd)
+        except OSError:
+            return None
+
+    @property
+    def has_a_program(self) -> bool:
+        """Say whether something other than the shell has the terminal."""
+        return self._group() not in (None, self.pid)
+
     def foreground(self) -> str:
         """Return the command that has the terminal now, "" when it cannot be told."""
-        try:
-            group = os.tcgetpgrp(self._process.fd)
-        except OSError:
-            return ""
-        return procfs.title(group)[:200]
+        group = self._group()
+        return "" if group is None else procfs.title(group)[:200]
 
     def _exited(self) -> None:
         """The shell has ended: take what it still printed, then let go of the terminal."""

@@ -1,7 +1,8 @@
 """One terminal with its viewers. It goes on when they leave.
 
 The fastest viewer paces the program; a slower one reads from the scrollback at its own pace and is sent on when what it
-missed is gone. With nobody there the program runs free.
+missed is gone. With nobody there the program runs free. One viewer at a time answers what the program asks of its
+terminal (device attributes, the cursor's place, colours): ``answers`` says from which byte on, or up to which.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from aikore.database.times import stamp, utcnow
+from aikore.terminal.modes import Modes
 from aikore.terminal.pty import Pty
 from aikore.terminal.scrollback import Scrollback
 from aikore.terminal.shell import Shell
@@ -21,6 +23,8 @@ WINDOW = 512 * 1024
 CHUNK = 65536
 SMALLEST, LARGEST = 2, 1000
 """Columns and rows a terminal may have."""
+NUDGE_MOST, NUDGE_AFTER = 1.0, 0.05
+"""Seconds a nudged program has another size: until it drew something, and at most."""
 
 
 @dataclass(eq=False)
@@ -35,6 +39,10 @@ class Viewer:
     told: list[dict[str, Any]] = field(default_factory=list)
     """Controls that are to be sent before the next output."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def tell(self, control: dict[str, Any]) -> None:
+        self.told.append(control)
+        self.wake.set()
 
     @property
     def position(self) -> int:
@@ -60,7 +68,11 @@ class Session:
         self.exit_code: int | None = None
         self.ended = asyncio.Event()
         self._scrollback = Scrollback(scrollback)
-        self._viewers: set[Viewer] = set()
+        self._modes = Modes()
+        self._viewers: dict[Viewer, None] = {}
+        """In the order in which they came."""
+        self._answering: Viewer | None = None
+        self._nudged: asyncio.TimerHandle | None = None
         self._pty: Pty | None = None
 
     async def start(self, size: tuple[int, int]) -> None:
@@ -91,6 +103,9 @@ class Session:
 
     def _printed(self, data: bytes) -> None:
         self._scrollback.append(data)
+        self._modes.feed(data, self._scrollback.end)
+        if self._nudged and self._nudged.when() - asyncio.get_running_loop().time() > NUDGE_AFTER:
+            self._end_nudge_in(NUDGE_AFTER)
         for viewer in self._viewers:
             viewer.wake.set()
         self._pace()
@@ -114,22 +129,76 @@ class Session:
         """Let somebody look, from ``offset`` on where that is still kept, else from what is."""
         kept = self._scrollback
         known = offset is not None and kept.start <= offset <= kept.end
-        viewer = Viewer(offset if known and offset is not None else kept.resume())
-        place = {"offset": viewer.offset, "end": kept.end, "reset": not known}
-        viewer.told.append({"type": "session", **self.view(), **place})
-        self._viewers.add(viewer)
+        viewer = Viewer(0)
+        place: dict[str, Any] = {"offset": offset} if known else self._begin_anew(arrived=True)
+        viewer.offset = place["offset"]
+        viewer.told.append({"type": "session", **self.view(), **place, "end": kept.end, "reset": not known})
+        self._viewers[viewer] = None
+        if self._answering is None:
+            self._answer(viewer, kept.end)
         self.left_at = None
         self._pace()
         return viewer
 
     def detach(self, viewer: Viewer) -> None:
         """Somebody leaves; the terminal goes on."""
-        self._viewers.discard(viewer)
+        self._viewers.pop(viewer, None)
+        if self._answering is viewer:
+            self._answering = None
+            if self._viewers:
+                self._answer(next(iter(self._viewers)), viewer.position)
         if not self._viewers:
             self.left_at = asyncio.get_running_loop().time()
         self._fit()
         if not self.ended.is_set():
             self._pace()
+
+    def _begin_anew(self, arrived: bool = False) -> dict[str, Any]:
+        """Return where a fresh emulator begins and what brings it into the program's state.
+
+        A full-screen program whose beginning is gone draws itself anew; what it drew since would be half a picture.
+        Some draw on the ordinary screen: they are asked to when somebody has ``arrived``.
+        """
+        kept, modes = self._scrollback, self._modes
+        start = kept.resume()
+        missed = modes.entered is not None and modes.entered < start
+        if modes.alternate and missed:
+            self._nudge()
+            return {"offset": kept.end, "restore": modes.restore(alternate=True)}
+        if missed and modes.left is not None and modes.left > start:
+            start = modes.left
+        elif arrived and start > 0 and not self.ended.is_set() and self.pty.has_a_program:
+            self._nudge()
+        return {"offset": start, "restore": modes.restore(alternate=False)}
+
+    def _nudge(self) -> None:
+        """Make the program draw all of its screen: it gets another size for a moment, which viewers do not see."""
+        if self.ended.is_set() or self._nudged:
+            return
+        columns, rows = self.size
+        self.pty.resize(columns, rows - 1 if rows > SMALLEST else rows + 1)
+        self._end_nudge_in(NUDGE_MOST)
+
+    def _end_nudge_in(self, seconds: float) -> None:
+        if self._nudged:
+            self._nudged.cancel()
+        self._nudged = asyncio.get_running_loop().call_later(seconds, self._end_nudge)
+
+    def _end_nudge(self) -> None:
+        self._nudged = None
+        if not self.ended.is_set():
+            self.pty.resize(*self.size)
+
+    def answer(self, viewer: Viewer) -> None:
+        """A person turned to this viewer: it answers what the program asks from now on."""
+        if viewer in self._viewers and viewer is not self._answering:
+            self._answer(viewer, self._scrollback.end)
+
+    def _answer(self, viewer: Viewer, start: int) -> None:
+        if self._answering:
+            self._answering.tell({"type": "answers", "until": start})
+        self._answering = viewer
+        viewer.tell({"type": "answers", "from": start})
 
     async def next(self, viewer: Viewer) -> dict[str, Any] | bytes | None:
         """Return what the viewer is to be sent next: a control, output, or None when the terminal has ended."""
@@ -137,9 +206,10 @@ class Session:
             if viewer.told:
                 return viewer.told.pop(0)
             if viewer.offset < self._scrollback.start:
-                viewer.offset = self._scrollback.resume()
+                place = self._begin_anew()
+                viewer.offset = place["offset"]
                 viewer.acked = viewer.acked and viewer.offset
-                return {"type": "reset", "offset": viewer.offset}
+                return {"type": "reset", **place}
             if viewer.offset < self._scrollback.end and viewer.may_send():
                 return self._scrollback.read(viewer.offset, CHUNK)
             if self.ended.is_set() and viewer.offset >= self._scrollback.end:
@@ -172,6 +242,9 @@ class Session:
         size = min(s[0] for s in sizes), min(s[1] for s in sizes)
         if size != self.size:
             self.size = size
+            if self._nudged:
+                self._nudged.cancel()
+                self._nudged = None
             self.pty.resize(*size)
             self._tell({"type": "resize", "columns": size[0], "rows": size[1]})
 
@@ -183,8 +256,7 @@ class Session:
 
     def _tell(self, control: dict[str, Any]) -> None:
         for viewer in self._viewers:
-            viewer.told.append(control)
-            viewer.wake.set()
+            viewer.tell(control)
 
     async def end(self) -> None:
         """End the terminal with all its programs."""

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.e2e.page import Dashboard
 from tests.helpers.server import AiKoreServer
+from tests.helpers.terminal import Terminal
 
 NO_WEBGL = """
 const context = HTMLCanvasElement.prototype.getContext;
@@ -94,3 +95,83 @@ def test_a_terminal_answers_keeps_its_screen_over_a_reload_and_says_that_it_ende
     page.reload()
     expect(page.get_by_test_id("tab-terminal")).to_have_text(["Work · Terminal", "AiKore · Terminal"])
     expect(shown(front)).to_contain_text(f"in {server.home}")
+
+
+ASK = (
+    r"stty raw -echo; printf '\e[c\e[>c\e[6n\e[?6n\e[5n\e[?25$p\e[4$p\e]11;?\a\e]4;1;?\a\eP$qm\e\\'; "
+    r"sleep 1; dd bs=4096 count=1 2>/dev/null > replies; stty sane; echo as''ked"
+)
+"""What programs ask a terminal at their start; its replies go into a file."""
+
+
+def test_of_two_pages_one_answers_what_programs_ask(page: Page, aikore_factory: Callable[..., AiKoreServer]) -> None:
+    server = aikore_factory()
+    server.variables["HOME"] = str(server.home)
+    server.start()
+    server.create("Work", "Static")
+    replies = server.home / "instances/work/replies"
+    assert page.context.browser is not None
+    pages = [page, page.context.browser.new_context().new_page()]
+    for one in pages:
+        one.add_init_script(NO_WEBGL)
+        Dashboard(one, server).menu("Work", "terminal")
+        expect(shown(one)).to_contain_text("instances/work", timeout=20_000)
+    assert len(server.http.get("/api/terminals").json()) == 1
+
+    def asked(where: Page) -> bytes:
+        run(where, "clear; " + ASK)
+        for one in pages:
+            expect(shown(one)).to_contain_text("asked", timeout=20_000)
+        found = replies.read_bytes()
+        run(where, "clear; rm replies; echo cl''eared")
+        for one in pages:
+            expect(shown(one)).to_contain_text("cleared")
+        return found
+
+    for where in (page, pages[1], page):
+        got = asked(where)
+        for reply in (
+            b"\x1b[?1;2c",
+            b"\x1b[>0;276;0c",
+            b"R",
+            b"\x1b[0n",
+            b"\x1b]11;rgb:",
+            b"\x1b]4;1;rgb:",
+            b"\x1bP1$r",
+        ):
+            assert got.count(reply) == (2 if reply == b"R" else 1), (reply, got)
+    pages[1].locator(".term:not([hidden]) .xterm-helper-textarea").focus()
+    pages.pop().context.close()
+    assert asked(page).count(b"\x1b[?1;2c") == 1, "who stays answers"
+    page.reload()
+    expect(shown(page)).to_contain_text("cleared")
+    run(page, "echo ha''ppy")
+    expect(shown(page)).to_contain_text("happy")
+    assert "1;2c" not in shown(page).inner_text(), "a replayed query is not answered again"
+
+
+def test_a_reload_inside_a_full_screen_program_shows_its_whole_picture(
+    page: Page, aikore_factory: Callable[..., AiKoreServer]
+) -> None:
+    server = aikore_factory(terminal_scrollback=65536)
+    server.variables["HOME"] = str(server.home)
+    server.start()
+    server.create("Work", "Static")
+    page.add_init_script(NO_WEBGL)
+    Dashboard(page, server).menu("Work", "terminal")
+    expect(shown(page)).to_contain_text("instances/work", timeout=20_000)
+    run(page, "seq -f 'line %g' 300 > long.txt; vi -u NONE long.txt")
+    expect(shown(page)).to_contain_text("line 17")
+    with Terminal(
+        server, "/api/instances/work/terminal", session=server.http.get("/api/terminals").json()[0]["id"], draw=False
+    ) as hand:
+        while hand.next < 200_000:  # its first drawing goes out of the scrollback
+            hand.send("jk" * 50)
+            assert hand.take(5)
+    page.reload()
+    expect(shown(page)).to_contain_text("line 17", timeout=20_000)
+    rows = [line for line in shown(page).inner_text().splitlines() if line.startswith("line ")]
+    assert len(rows) > 10 and rows == [f"line {int(rows[0].split()[1]) + at}" for at in range(len(rows))]
+    run(page, ":q!")
+    run(page, "echo ba''ck")
+    expect(shown(page)).to_contain_text("back")

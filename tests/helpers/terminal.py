@@ -25,10 +25,17 @@ class Screen(pyte.Screen):
 class Terminal:
     """A WebSocket to a terminal. ``output`` is all that came, ``controls`` what was told, ``screen`` what shows."""
 
-    def __init__(self, server: AiKoreServer, path: str = "/api/terminal", draw: bool = True, **query: Any) -> None:
+    def __init__(
+        self,
+        server: AiKoreServer,
+        path: str = "/api/terminal",
+        draw: bool = True,
+        port: int | None = None,
+        **query: Any,
+    ) -> None:
         columns, rows = 80, 24
         parts = [f"{key}={value}" for key, value in {"columns": columns, "rows": rows, **query}.items()]
-        url = f"ws://127.0.0.1:{server.port}{path}?{'&'.join(parts)}"
+        url = f"ws://127.0.0.1:{port or server.port}{path}?{'&'.join(parts)}"
         credential = {key: value for key, value in server.http.headers.items() if key == "authorization"}
         self.socket: ClientConnection = connect(
             url, proxy=None, max_size=None, compression=None, additional_headers=credential
@@ -41,7 +48,7 @@ class Terminal:
         self.controls: list[dict[str, Any]] = []
         self.closed: int | None = None
         self.reason: str | None = ""
-        self.started = self.wait(lambda: self.controls, "the terminal tells who it is")[0]
+        self.started: dict[str, Any] = self.wait(lambda: self.controls, "the terminal tells who it is")[0]
         self.offset = self.started["offset"]
 
     @property
@@ -72,6 +79,8 @@ class Terminal:
         if control["type"] == "reset":
             self.offset, self.output = control["offset"], b""
             self.screen.reset()
+        if restore := control.get("restore"):
+            self.stream.feed(restore.encode())
         return True
 
     def wait(self, condition: Any, what: str = "", seconds: float = 20.0) -> Any:
@@ -107,3 +116,9 @@ class Terminal:
 
     def close(self) -> None:
         self.socket.close()
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

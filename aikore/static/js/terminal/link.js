@@ -5,9 +5,10 @@ import { socketUrl } from "../api.js";
 /** @typedef {{id: string, instance: number | null, name: string, title: string, columns: number, rows: number, command: string}} Session */
 /**
  * @typedef {object} Listener
- * @property {(data: Uint8Array, shown: () => void) => void} write draw this, then call `shown`
- * @property {() => void} reset what is drawn is no longer true
+ * @property {(data: Uint8Array, answers: boolean, shown: () => void) => void} write draw this, then call `shown`; `answers` says whether a query in it is ours to answer
+ * @property {(restore: string) => void} reset what is drawn is no longer true; `restore` brings an emulator into the program's modes
  * @property {(session: Session) => void} begin
+ * @property {() => void} begun the server knows our size, and input reaches it
  * @property {(columns: number, rows: number) => void} resize
  * @property {(title: string) => void} title
  * @property {(lost: boolean) => void} lost
@@ -28,8 +29,9 @@ export class Link {
   #received = 0;
   #shown = 0;
   #acked = 0;
-  /** Bytes before this were printed while nobody answered for the terminal: a query in them is not to be answered now. */
-  #history = 0;
+  /** The bytes whose queries we answer: of several viewers one answers each, and of a replayed history nobody. */
+  #answersFrom = Infinity;
+  #answersUntil = Infinity;
   #pause = PAUSE_MS;
   #timer = 0;
   #closed = false;
@@ -57,11 +59,17 @@ export class Link {
     this.#socket = socket;
   }
 
-  /** @param {Uint8Array} data */
+  /** @param {Uint8Array} data @returns {void} */
   #take(data) {
+    const at = this.#received;
+    const cut = [this.#answersFrom, this.#answersUntil].find((place) => place > at && place < at + data.length);
+    if (cut !== undefined) {
+      this.#take(data.subarray(0, cut - at));
+      return this.#take(data.subarray(cut - at));
+    }
     this.#received += data.length;
     const upTo = this.#received;
-    this.listener.write(data, () => {
+    this.listener.write(data, at >= this.#answersFrom && at < this.#answersUntil, () => {
       this.#shown = Math.max(this.#shown, upTo);
       if (this.#shown === this.#received || this.#shown - this.#acked >= ACK_BYTES) this.#acknowledge();
     });
@@ -75,27 +83,35 @@ export class Link {
   /** @param {any} control */
   #obey(control) {
     if (control.type === "session") this.#begin(control);
-    else if (control.type === "reset") this.#restart(control.offset);
+    else if (control.type === "reset") this.#restart(control);
+    else if (control.type === "answers") this.#answers(control);
     else if (control.type === "resize") this.listener.resize(control.columns, control.rows);
     else if (control.type === "title") this.listener.title(control.title);
     else if (control.type === "exit") this.#code = control.code;
   }
 
-  /** @param {Session & {offset: number, end: number, reset: boolean}} control */
+  /** @param {Session & {offset: number, end: number, reset: boolean, restore?: string}} control */
   #begin(control) {
     this.id = control.id;
     this.#pause = PAUSE_MS;
-    this.#history = control.end;
+    this.#answersFrom = this.#answersUntil = Infinity;
     this.listener.lost(false);
     this.listener.begin(control);
-    if (control.reset) this.#restart(control.offset);
+    if (control.reset) this.#restart(control);
     else this.#acknowledge();
     this.control({ type: "resize", ...this.size() });
+    this.listener.begun();
   }
 
-  /** @param {number} offset */
-  #restart(offset) {
-    this.listener.reset();
+  /** @param {{from?: number, until?: number}} control */
+  #answers({ from, until }) {
+    if (from !== undefined) [this.#answersFrom, this.#answersUntil] = [from, Infinity];
+    else this.#answersUntil = until ?? 0;
+  }
+
+  /** @param {{offset: number, restore?: string}} place */
+  #restart({ offset, restore = "" }) {
+    this.listener.reset(restore);
     this.#received = this.#shown = offset;
     this.#acknowledge();
   }
@@ -119,10 +135,9 @@ export class Link {
     this.listener.end(words);
   }
 
-  /** What the emulator says by itself counts as typed only when it answers what was printed just now.
-   * @param {string | Uint8Array<ArrayBuffer>} input */
+  /** @param {string | Uint8Array<ArrayBuffer>} input */
   send(input) {
-    if (this.#shown < this.#history || this.#socket?.readyState !== WebSocket.OPEN) return;
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
     this.#socket.send(typeof input === "string" ? ENCODER.encode(input) : input);
   }
 

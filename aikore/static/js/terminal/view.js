@@ -3,6 +3,7 @@
 import { el, setText } from "../dom.js";
 import { makeFind } from "./find.js";
 import { Link } from "./link.js";
+import { makeReplies } from "./replies.js";
 import { bindKeys, makeScreen } from "./screen.js";
 
 /** @import {Session} from "./link.js" */
@@ -25,15 +26,19 @@ export function makeTerminal(parts, place, options) {
   bindKeys(terminal, find.show);
 
   const tell = (/** @type {string} */ words) => { setText(notice, words); notice.hidden = !words; };
+  const replies = makeReplies(terminal);
   const link = new Link(options.path, options.id, {
-    write: (data, shown) => terminal.write(data, shown),
-    reset: () => terminal.reset(),
+    write: replies.write,
+    reset: (restore) => { terminal.reset(); replies.write(restore, false); },
+    begun: () => { if (panel.contains(document.activeElement)) turned(); },
     begin: (session) => { terminal.resize(session.columns, session.rows); options.named(session); },
     resize: (columns, rows) => terminal.resize(columns, rows),
     title: (title) => options.named({ title }),
     lost: (lost) => tell(lost ? "The connection is lost. It goes on where it was as soon as AiKore answers." : ""),
     end: (words) => { tell(words); panel.dataset.ended = "yes"; options.ended(); },
   }, screen.size);
+  const turned = () => link.control({ type: "answer" });
+  terminal.textarea?.addEventListener("focus", turned);
   terminal.onData((data) => link.send(options.typed(data)));
   terminal.onBinary((data) => link.send(Uint8Array.from(data, (byte) => byte.charCodeAt(0))));
   terminal.onTitleChange((title) => link.control({ type: "title", title: title.slice(0, 200) }));
