@@ -25,6 +25,28 @@ stage() {
     [[ -z ${AIKORE_STAGE_FILE:-} ]] || printf '%s\n' "$text" >"$AIKORE_STAGE_FILE" || true
 }
 
+# Print what is mounted at or below a folder, bind mounts of the same file system too; 1 when nothing is.
+_aikore_mounted() {
+    local path point rest
+    path="$(realpath -m -- "$(dirname -- "$1")")/$(basename -- "$1")"
+    while read -r _ _ _ _ point rest; do
+        printf -v point '%b' "${point//\\/\\0}"
+        if [[ $point == "$path" || $point == "$path"/* ]]; then
+            printf '%s\n' "$point"
+            return 0
+        fi
+    done </proc/self/mountinfo
+    return 1
+}
+
+# _aikore_require_no_mounts FOLDER DOING: nothing that moves or removes a folder goes on into another disk.
+_aikore_require_no_mounts() {
+    local mount
+    if mount=$(_aikore_mounted "$1"); then
+        fail "$1 cannot be $2: something is mounted at $mount. Unmount it first. Nothing was changed."
+    fi
+}
+
 # split_args ARRAY TEXT: words as a shell would quote them, but nothing is expanded or run.
 split_args() {
     local _text="$2"
@@ -91,13 +113,16 @@ use_python_env() {
 _aikore_retire_env() {
     local path="$1" why old
     for old in "$path".old.*; do # a removal that was interrupted
-        [[ ! -d $old || -L $old ]] || rm -rf -- "$old"
+        [[ -d $old && ! -L $old ]] || continue
+        _aikore_require_no_mounts "$old" removed
+        rm -rf -- "$old"
     done
     [[ -e $path || -L $path ]] || return 0
     _aikore_move_env "$path"
     why=$(_aikore_env_fault "$path")
     [[ -n $why ]] || return 0
     [[ -d $path && ! -L $path ]] || fail "$path is no folder of this instance ($why). Remove it by hand."
+    _aikore_require_no_mounts "$path" rebuilt
     log "rebuilding $path: $why"
     mv -T -- "$path" "$path.old.$$"
     rm -rf -- "$path.old.$$"
@@ -233,7 +258,10 @@ git_checkout() {
         rmdir -- "$dir" 2>/dev/null || fail "$dir exists and is no Git clone. Move it away."
     fi
     stage "Fetching $(basename -- "$dir")"
-    [[ ! -d $dir.part || -L $dir.part ]] || rm -rf -- "$dir.part"
+    if [[ -d $dir.part && ! -L $dir.part ]]; then
+        _aikore_require_no_mounts "$dir.part" removed
+        rm -rf -- "$dir.part"
+    fi
     git clone --quiet --no-checkout -- "$url" "$dir.part" || fail "$url could not be cloned."
     _aikore_git_switch "$dir.part" "$ref" || fail "$url has no '${ref:-HEAD}' that can be checked out."
     mv -T -- "$dir.part" "$dir"
@@ -316,7 +344,7 @@ _aikore_link_models() {
 
 # Look at everything before anything moves: no links on the way, no special files, no name with other content.
 _aikore_may_move() {
-    local app="$1" shared="$2" file part="$1" ok=0
+    local app="$1" shared="$2" file part="$1" ok=0 mount
     while [[ $part == "$INSTANCE_CONF_DIR"/* ]]; do
         if [[ -L $part ]]; then
             log "$part is a link; nothing is moved through it. $app stays as it is."
@@ -326,6 +354,10 @@ _aikore_may_move() {
     done
     if [[ $part != "${INSTANCE_CONF_DIR%/}" ]]; then
         log "$app is outside the instance's folder; it stays as it is."
+        return 1
+    fi
+    if mount=$(_aikore_mounted "$app"); then
+        log "Something is mounted at $mount; nothing is moved from there. $app stays as it is."
         return 1
     fi
     while IFS= read -r -d '' file; do

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, FastAPI, Path, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from aikore.auth import access
+from aikore.auth.access import needs
+from aikore.auth.permissions import Permission
 from aikore.problems import Problem, problem_responses
 
 TYPES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "start.js": "text/javascript"}
@@ -29,15 +30,15 @@ def router() -> APIRouter:
     """Build the routes."""
     routes = APIRouter(prefix="/api", include_in_schema=False)
 
-    @routes.get("/openapi.json", dependencies=access.VIEWER)
+    @routes.get("/openapi.json", dependencies=needs(Permission.SYSTEM_VIEW))
     def document(request: Request) -> JSONResponse:
         return JSONResponse(_document(request.app))
 
-    @routes.get("/docs", dependencies=access.VIEWER)
+    @routes.get("/docs", dependencies=needs(Permission.SYSTEM_VIEW))
     def page() -> HTMLResponse:
         return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
 
-    @routes.get("/docs/{name}", dependencies=access.VIEWER)
+    @routes.get("/docs/{name}", dependencies=needs(Permission.SYSTEM_VIEW))
     def file(name: File) -> Response:
         content = START if name == "start.js" else (files("fastapi_swagger") / "resources" / name).read_bytes()
         return Response(content, media_type=TYPES[name])

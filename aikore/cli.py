@@ -349,7 +349,7 @@ def token() -> None:
 
 @token.command("create")
 @click.argument("name")
-@click.option("--scope", type=click.Choice(["read", "operate", "admin"]), default="read", show_default=True)
+@click.option("--scope", type=click.Choice(["read", "create", "operate", "admin"]), default="read", show_default=True)
 @click.option("--instance", help="Good for this instance only.")
 @click.option("--days", type=click.IntRange(min=1), help="Days until it ends. Default: never.")
 @as_json

@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         "",
         description="Header by which a proxy in `AIKORE_TRUSTED_PROXIES` names who is logged in, e.g. `Remote-User`.",
     )
-    auth_header_role: Literal["none", "viewer", "operator", "admin"] = Field(
+    auth_header_role: Literal["none", "viewer", "creator", "operator", "admin"] = Field(
         "none", description="Role of somebody whom that header names and AiKore does not know; `none`: refused."
     )
     trusted_proxies: CommaList = Field(
@@ -239,8 +239,9 @@ class Settings(BaseSettings):
         return PortRange.parse(self.instance_ports).ports
 
     @property
-    def sqlalchemy_url(self) -> str:
-        return self.database_url or f"sqlite:///{self.home / 'aikore.db'}"
+    def database(self) -> str | Path:
+        """The database: a URL of SQLAlchemy as set, else the file of SQLite, whose path is never read as a URL."""
+        return self.database_url or self.home / "aikore.db"
 
     @property
     def instances_dir(self) -> Path:

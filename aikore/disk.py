@@ -52,7 +52,8 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Replace a file at once: readers see the old or the new one, a full disk leaves the old one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        temporary.unlink(missing_ok=True)
+        with open(temporary, "xb") as file:
             os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()

@@ -1,48 +1,110 @@
-"""The `/api/events` socket: first a snapshot, then numbered changes; a slow client is resynchronised, never skipped."""
+"""The `/api/events` socket: first a snapshot, then numbered changes; a slow client is resynchronised, never skipped.
+
+Knows no topic by name: a topic says who may have what of it (:class:`aikore.events.Topic`), rooms say what a snapshot
+is made of (:class:`aikore.events.Part`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from aikore.auth import access
+from aikore.auth.access import needs
 from aikore.auth.identity import identity_in
-from aikore.auth.roles import Role
+from aikore.auth.permissions import Permission
 from aikore.errors import NotFoundError
-from aikore.events import Bus, Event
+from aikore.events import Audience, Bus, Event, Part, Topic
 from aikore.naming import localise
 
 SEND_TIMEOUT = 30.0
-"""Seconds a client may take to accept one message before it is let go."""
+"""Seconds a client may take to accept one message, or a few small ones, before it is let go."""
+
+PACE = 0.025
+"""Seconds between two looks at what waits for a viewer. A change after a rest goes out at once; of many, those that
+follow within this time go out together, and what was overtaken by then does not go out at all."""
+
+TOGETHER = 32
+"""Changes sent without a look at the clock; what asyncio takes before it makes the sender wait holds about as many."""
+
+WAITING_MOST = 512
+"""Changes that may wait for a viewer; one who is further behind begins anew."""
 
 REASON_MOST = 120
 """Bytes of a closing frame's reason; the protocol allows 123."""
 
-Snapshot = Callable[[], dict[str, Any]]
-Show = Callable[[Any, Role], Any]
-"""Returns data as somebody of a role may see them."""
 InstanceId = Callable[[str], int]
 NOT_FOUND = 4404
 """WebSocket close code: there is no such instance."""
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-def router(bus: Bus, snapshot: Snapshot, show: Show, instance_id: InstanceId) -> APIRouter:
-    """Build the routes. ``snapshot`` returns the present whole, without waiting."""
+
+class Viewer:
+    """What one socket may see: closed by default, decided by what its identity may and by the instance it is about."""
+
+    def __init__(self, permissions: AbstractSet[str], host: str = "", instance: int | None = None) -> None:
+        """``host``: the client's Host header. ``instance``: the only one it is told of; None: it is told of all."""
+        self._permissions = permissions
+        self._host = host
+        self._instance = instance
+        self._audiences: dict[Topic[Any], Audience | None] = {}
+
+    def wants(self, event: Event) -> bool:
+        """Say whether an event is for this viewer."""
+        return self._audience(event.topic) is not None and self._concerns(event.topic, event.data)
+
+    def change(self, event: Event) -> str:
+        """Return a wanted event's part of a message, encoded once for all viewers who get the same."""
+        audience = self._audience(event.topic)
+        assert audience is not None, "only what a viewer wants is shown"
+        return event.text((audience, self._host), lambda: self._encoded(event, audience))
+
+    def snapshot(self, parts: Sequence[Part[Any]]) -> str:
+        """Return the present as this viewer may see it. Parts that are not theirs are left out."""
+        data = {
+            part.key: part.shown(audience, partial(self._concerns, part.topic))
+            for part in parts
+            if (audience := self._audience(part.topic)) is not None
+            and (self._instance is None or part.topic.instance is not None)
+        }
+        return localise(_encode(data), self._host)
+
+    def _audience(self, topic: Topic[Any]) -> Audience | None:
+        if topic not in self._audiences:
+            self._audiences[topic] = topic.audience(self._permissions)
+        return self._audiences[topic]
+
+    def _concerns(self, topic: Topic[Any], data: Any) -> bool:
+        return self._instance is None or (topic.instance is not None and topic.instance(data) == self._instance)
+
+    def _encoded(self, event: Event, audience: Audience) -> str:
+        data = _encode(event.topic.shown(event.data, audience))
+        return localise(f'"topic":{_encode(event.topic.name)},"data":{data}', self._host)
+
+
+def router(bus: Bus, parts: Sequence[Part[Any]], instance_id: InstanceId) -> APIRouter:
+    """Build the routes. ``parts`` are what a snapshot is made of, in their order."""
     routes = APIRouter()
 
-    async def serve(socket: WebSocket, whole: Snapshot, wanted: Callable[[Event], bool]) -> None:
-        await until_one_ends(_send(socket, bus, whole, wanted, show), until_gone(socket))
+    async def serve(socket: WebSocket, instance: int | None) -> None:
+        identity = identity_in(socket.scope)
+        host = socket.headers.get("x-forwarded-host") or socket.headers.get("host", "")
+        only = identity.instance if instance is None else instance
+        viewer = Viewer(identity.permissions, host, only)
+        await until_one_ends(send(socket, bus, parts, viewer), until_gone(socket))
 
-    @routes.websocket("/api/events", dependencies=access.VIEWER)
+    @routes.websocket("/api/events", dependencies=needs(Permission.INSTANCES_VIEW))
     async def events(socket: WebSocket) -> None:
         await socket.accept()
-        await serve(socket, snapshot, lambda _: True)
+        await serve(socket, None)
 
-    @routes.websocket("/api/instances/{id}/events", dependencies=access.VIEWER)
+    @routes.websocket("/api/instances/{id}/events", dependencies=needs(Permission.INSTANCES_VIEW))
     async def instance_events(socket: WebSocket, id: str) -> None:  # noqa: A002
         await socket.accept()
         try:
@@ -50,13 +112,29 @@ def router(bus: Bus, snapshot: Snapshot, show: Show, instance_id: InstanceId) ->
         except NotFoundError as error:
             await close(socket, NOT_FOUND, error.message)
             return
-
-        def whole() -> dict[str, Any]:
-            return {"instances": [one for one in snapshot()["instances"] if one["id"] == number]}
-
-        await serve(socket, whole, lambda event: event.topic.startswith("instance") and event.data["id"] == number)
+        await serve(socket, number)
 
     return routes
+
+
+async def send(socket: WebSocket, bus: Bus, parts: Sequence[Part[Any]], viewer: Viewer) -> None:
+    """Tell a viewer the present and then what happens. Messages are numbered for each socket, without gaps."""
+    seq = 0
+    kind = "snapshot"
+    with bus.subscribe(WAITING_MOST, viewer.wants, coalesce=True) as waiting:
+        while True:
+            waiting.reset()
+            seq += 1
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await socket.send_text(f'{{"type":"{kind}","seq":{seq},"data":{viewer.snapshot(parts)}}}')
+            while changes := await waiting.several(TOGETHER):
+                async with asyncio.timeout(SEND_TIMEOUT):
+                    for change in changes:
+                        seq += 1
+                        await socket.send_text(f'{{"type":"change","seq":{seq},{viewer.change(change)}}}')
+                if waiting.idle:
+                    await asyncio.sleep(PACE)
+            kind = "resync"
 
 
 async def until_one_ends(*sides: Coroutine[Any, Any, None]) -> None:
@@ -86,25 +164,3 @@ async def end_quietly(*tasks: asyncio.Task[None]) -> None:
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception) and not isinstance(result, OSError | WebSocketDisconnect | RuntimeError):
             raise result
-
-
-async def _send(socket: WebSocket, bus: Bus, snapshot: Snapshot, wanted: Callable[[Event], bool], show: Show) -> None:
-    host = socket.headers.get("x-forwarded-host") or socket.headers.get("host", "")
-    role = identity_in(socket.scope).role
-    with bus.subscribe() as subscription:
-        kind = "snapshot"
-        while True:
-            subscription.reset()
-            await _text(socket, host, {"type": kind, "seq": bus.seq, "data": show(snapshot(), role)})
-            while event := await subscription.next():
-                if wanted(event):
-                    data = show(event.data, role)
-                    change = {"type": "change", "seq": event.seq, "topic": event.topic, "data": data}
-                    await _text(socket, host, change)
-            kind = "resync"
-
-
-async def _text(socket: WebSocket, host: str, message: dict[str, Any]) -> None:
-    text = localise(json.dumps(message, ensure_ascii=False, separators=(",", ":")), host)
-    async with asyncio.timeout(SEND_TIMEOUT):
-        await socket.send_text(text)

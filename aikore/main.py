@@ -25,22 +25,26 @@ from aikore.auth.gate import Gate
 from aikore.auth.guard import Guard
 from aikore.auth.weblinks import LOGIN_PAGE, Weblinks
 from aikore.blueprints import api as blueprints_api
+from aikore.blueprints import topics as blueprint_topics
 from aikore.blueprints.library import Library
 from aikore.config import NginxMode, Settings, private_folder, shipped_dir
 from aikore.database.engine import Database, make_engine
 from aikore.database.migrate import migrate
 from aikore.desktop import api as desktop_api
 from aikore.errors import AiKoreError, StartupError
-from aikore.events import Bus
+from aikore.events import Bus, Part
 from aikore.files import api as files_api
 from aikore.identity import Original, recognise
 from aikore.instances import api as instances_api
-from aikore.instances import copied, views
+from aikore.instances import copied
+from aikore.instances import topics as instance_topics
 from aikore.instances.manager import Manager
+from aikore.instances.topics import INSTANCE_REMOVED
 from aikore.launch.local import LocalLauncher
 from aikore.logs import api as logs_api
 from aikore.monitor.notices import Notices
 from aikore.monitor.sampler import Sampler
+from aikore.notices import Noticeboard
 from aikore.proxy.nginx import NginxProxy, NoProxy
 from aikore.proxy.routes import Login, Proxy
 from aikore.stats import api as stats_api
@@ -66,15 +70,23 @@ class House:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.bus = Bus()
-        self.database = Database(make_engine(settings.sqlalchemy_url))
+        self.notices = Noticeboard(self.bus)
+        self.database = Database(make_engine(settings.database))
         self.library = Library(shipped_dir() / "blueprints", settings.custom_blueprints_dir)
         self.gate = Gate(settings, self.database)
         self.proxy: Proxy = NoProxy() if settings.nginx is NginxMode.OFF else NginxProxy(settings, self._login())
         self.sampler = Sampler(settings, lambda: self.manager.subjects())
         self.manager = Manager(
-            settings, self.database, self.library, LocalLauncher(), self.proxy, self.bus, self.sampler.gpus
+            settings,
+            self.database,
+            self.library,
+            LocalLauncher(),
+            self.proxy,
+            self.bus,
+            self.notices,
+            self.sampler.gpus,
         )
-        self.watch = Watch(self.bus, self.sampler, Notices(settings))
+        self.watch = Watch(self.bus, self.notices, self.sampler, Notices(settings), self.manager.list_views)
         self.terminals = Sessions(settings)
         self.restart_wish = asyncio.Event()
         self._removals: asyncio.Task[None] | None = None
@@ -95,13 +107,12 @@ class House:
         await self.gate.load()
         await self.manager.load(original)
         await self.proxy.start(self.manager.routes())
-        blueprints = await asyncio.to_thread(blueprints_api.listing, self.library)
-        self.bus.publish("blueprints", blueprints)
-        self.bus.publish("system", system.system_info(self.settings, self.proxy, await self.sampler.gpus()))
-        self.watch.begin(self.manager.list_views())
+        await blueprints_api.tell(self.library, self.bus)
+        self.bus.publish(system.SYSTEM, system.system_info(self.settings, self.proxy, await self.sampler.gpus()))
+        self.watch.begin()
         if privileges.is_root():
             log.warning(ROOT_WARNING)
-            self.bus.notice("warning", ROOT_WARNING)
+            self.notices.tell("warning", ROOT_WARNING)
         self._removals = asyncio.create_task(self._follow_removals())
 
     async def _follow_removals(self) -> None:
@@ -111,7 +122,7 @@ class House:
                 event = await changes.next()
                 if event is None:
                     changes.reset()
-                elif event.topic == "instance_removed":
+                elif event.topic is INSTANCE_REMOVED:
                     await self.terminals.end_of(event.data["id"])
                     await self.gate.tokens.revoke_of(instance_id=event.data["id"])
 
@@ -132,15 +143,14 @@ class House:
         row = self.manager.actor(key).row
         return Shell(self.manager.folder(row), row.id, self.manager.environment(row))
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return what a page needs to begin with."""
-        return {
-            "instances": self.manager.list_views(),
-            "blueprints": self.bus.latest.get("blueprints", []),
-            "trash": self.manager.trash(),
-            "notices": list(self.bus.notices),
-            "system": self.bus.latest.get("system", {}),
-        }
+    def parts(self) -> tuple[Part[Any], ...]:
+        """Return what a page begins with: what each room contributes."""
+        return (
+            *instance_topics.parts(self.manager.list_views, self.manager.trash),
+            blueprint_topics.part(self.bus),
+            self.notices.part(),
+            system.part(self.bus),
+        )
 
     async def _end_own(self) -> None:
         if self._removals is not None:
@@ -180,7 +190,7 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
         desktop_api.router(manager.vnc_socket),
         system.router(settings, house.proxy, house.sampler.gpus, house.restart_wish.set),
         stats_api.router(house.sampler, house.prometheus),
-        live.router(house.bus, house.snapshot, views.for_role, manager.instance_id),
+        live.router(house.bus, house.parts(), manager.instance_id),
         auth_api.router(house.gate, Weblinks(settings), manager.instance_id),
         door.router(house.gate, settings, manager.access_of, manager.is_routed_host),
         apidocs.router(),

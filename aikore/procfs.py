@@ -5,9 +5,12 @@ The keeper reads for itself (``launch/keeper.py`` stands alone, so that it stays
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 LISTEN = "0A"
@@ -15,6 +18,80 @@ LISTEN = "0A"
 
 GONE = (b"Z", b"X")
 """States of a process that has ended and only waits to be collected (proc(5))."""
+
+
+KERNEL_THREAD = 0x00200000
+"""PF_KTHREAD (include/linux/sched.h)."""
+
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What /proc/PID/stat says of a living process (proc(5)). ``start``: clock ticks since boot."""
+
+    parent: int
+    session: int
+    terminal: int
+    flags: int
+    start: int
+
+
+def contents(path: str, limit: int = -1) -> bytes:
+    """Return what a file of /proc has, nothing where it is gone or hidden.
+
+    Raises OSError when we are out of descriptors or memory: that says nothing about the process.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(limit) if limit >= 0 else file.readall()
+    except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise
+        return b""
+
+
+def process(pid: int) -> Stat | None:
+    """Return a living process; None when it is gone or ended. Raises OSError as :func:`contents` does."""
+    fields = contents(f"/proc/{pid}/stat", 4096).rpartition(b")")[2].split()
+    if len(fields) < 20 or fields[0] in GONE:
+        return None
+    return Stat(int(fields[1]), int(fields[3]), int(fields[4]), int(fields[6]), int(fields[19]))
+
+
+def table() -> dict[int, Stat]:
+    """Return all living processes. Raises OSError as :func:`contents` does."""
+    return {pid: found for pid in pids() if (found := process(pid))}
+
+
+def below(roots: Iterable[int], seen: Mapping[int, Stat]) -> set[int]:
+    """Return the processes below some roots, themselves left out."""
+    children: dict[int, list[int]] = {}
+    for pid, found in seen.items():
+        children.setdefault(found.parent, []).append(pid)
+    below_, fresh = set[int](), list(roots)
+    while fresh:
+        fresh = [child for pid in fresh for child in children.get(pid, ()) if child not in below_]
+        below_.update(fresh)
+    return below_
+
+
+def ancestors(pid: int, seen: Mapping[int, Stat]) -> list[int]:
+    """Return the parents of a process up to the first one, nearest first."""
+    found: list[int] = []
+    while pid in seen and (pid := seen[pid].parent) and pid not in found:
+        found.append(pid)
+    return found
+
+
+def target(pid: int, what: str) -> str:
+    """Return where a link of /proc/PID leads (``exe``, ``cwd``, ``fd/0``), "" where that cannot be seen."""
+    try:
+        return os.readlink(f"/proc/{pid}/{what}")  # noqa: PTH115 — a Path costs ten times more
+    except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise
+        return ""
 
 
 def pids() -> Iterator[int]:
@@ -35,6 +112,11 @@ def start_time(pid: int) -> int | None:
     """Return when a process started (clock ticks since boot); None when it is gone or ended."""
     fields = stat(pid)
     return int(fields[19]) if fields else None
+
+
+def started_at(start: int) -> float:
+    """Return a start time in clock ticks as Unix seconds."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + start / os.sysconf("SC_CLK_TCK")
 
 
 def alive(pid: int, start: int) -> bool:
@@ -86,13 +168,17 @@ def holds_socket(processes: set[int], inodes: set[int]) -> bool:
 
 
 def descriptors(pid: int) -> list[str]:
-    """Return what the descriptors of a process lead to, as far as that can be seen."""
-    found = []
-    with suppress(OSError):
-        for descriptor in os.listdir(f"/proc/{pid}/fd"):
-            with suppress(OSError):
-                found.append(os.readlink(f"/proc/{pid}/fd/{descriptor}"))  # noqa: PTH115 — a Path costs ten times more
-    return found
+    """Return what the descriptors of a process lead to, as far as that can be seen.
+
+    Raises OSError as :func:`contents` does: "it holds nothing" would be untrue.
+    """
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise
+        return []
+    return [link for name in names if (link := target(pid, f"fd/{name}"))]
 
 
 def environment(pid: int) -> list[str]:

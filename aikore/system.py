@@ -13,7 +13,10 @@ from pydantic import BaseModel
 
 from aikore import __version__
 from aikore.auth import access
+from aikore.auth.access import needs
+from aikore.auth.permissions import Permission
 from aikore.config import Settings
+from aikore.events import Bus, Part, Topic, whole
 from aikore.monitor.gpu import Gpu
 from aikore.problems import problem_responses
 from aikore.proxy.routes import Proxy
@@ -62,7 +65,18 @@ class Restarting(BaseModel):
     status: str
 
 
-def system_info(settings: Settings, proxy: Proxy, gpus: Sequence[Gpu]) -> dict[str, Any]:
+Info = dict[str, Any]
+"""The JSON of :class:`SystemInfo`."""
+
+SYSTEM = Topic[Info]("system", SystemInfo, needs=Permission.SYSTEM_VIEW, newest=whole)
+
+
+def part(bus: Bus) -> Part[Info]:
+    """Return what a page begins with: AiKore and its machine as they were when the manager began."""
+    return Part.one("system", SYSTEM, lambda: bus.latest(SYSTEM, {}))
+
+
+def system_info(settings: Settings, proxy: Proxy, gpus: Sequence[Gpu]) -> Info:
     """Return the JSON of :class:`SystemInfo`."""
     return {
         "version": __version__,
@@ -85,13 +99,15 @@ def router(
         """Say that the manager answers."""
         return {"status": "ok"}
 
-    @routes.get("/api/system/info", response_model=SystemInfo, dependencies=access.VIEWER)
+    @routes.get("/api/system/info", response_model=SystemInfo, dependencies=needs(Permission.SYSTEM_VIEW))
     async def info() -> dict[str, Any]:
         """Describe AiKore and its machine."""
         present = await gpus()
         return await asyncio.to_thread(system_info, settings, proxy, present)
 
-    @routes.post("/api/system/restart", status_code=202, response_model=Restarting, dependencies=access.ADMIN)
+    @routes.post(
+        "/api/system/restart", status_code=202, response_model=Restarting, dependencies=needs(Permission.SYSTEM_RESTART)
+    )
     async def restart_manager() -> dict[str, str]:
         """Replace the manager alone; instances and NGINX go on."""
         restart()

@@ -15,7 +15,7 @@ PACKAGE = Path(aikore.__file__).parent
 FLOORS: dict[int, set[str]] = {
     1: {"config", "database", "disk", "errors", "events", "identity", "privileges", "problems", "procfs"},
     2: {"auth", "client", "launch", "monitor", "naming", "proxy"},
-    3: {"apidocs", "blueprints", "live"},
+    3: {"apidocs", "blueprints", "live", "notices"},
     4: {"instances"},
     5: {"desktop", "files", "logs", "stats", "studio", "system", "terminal"},
     6: {"main"},

@@ -1,8 +1,8 @@
-"""What a route asks of whom it serves. Every route declares one of these; a test walks them all.
+"""What a route asks of whom it serves. Every route declares a permission; a test walks them all.
 
 ::
 
-    @routes.post("/api/instances", dependencies=ADMIN)
+    @routes.post("/api/instances", dependencies=needs(Permission.INSTANCES_EDIT))
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fastapi import Depends, WebSocketException
 from starlette.requests import HTTPConnection
 
 from aikore.auth.identity import Identity, identity_in
-from aikore.auth.roles import Role
+from aikore.auth.permissions import Permission
 from aikore.errors import AccessDeniedError
 
 ROOM = "/api/instances/"
@@ -24,14 +24,14 @@ RESOLVER_KEY = "aikore.resolve_instance"
 INSTANCE_KEY = "aikore.instance"
 """Where id and slug of the instance lie that a request is about."""
 FORBIDDEN = 4403
-"""WebSocket close code for a role that is too small."""
+"""WebSocket close code for somebody without the permission."""
 
 
 class Needs:
-    """A dependency that lets a role, and those above it, pass."""
+    """A dependency that lets those pass who have a permission."""
 
-    def __init__(self, role: Role) -> None:
-        self.role = role
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
 
     async def __call__(self, connection: HTTPConnection) -> None:
         """Raise AccessDeniedError (WebSocketException at a socket) for who may not; note whom it is about."""
@@ -49,8 +49,11 @@ class Needs:
     def _refusal(self, identity: Identity, connection: HTTPConnection) -> str | None:
         if identity.instance is not None and not _is_its_own(identity, connection):
             return "This token is good for one instance only, and not for this."
-        if identity.role < self.role:
-            return f"This needs the role {self.role.word}; {identity.name} has {identity.role.word}."
+        if not identity.may(self.permission):
+            return (
+                f"This needs the permission {self.permission}, which {identity.name} ({identity.role.word}) "
+                "does not have. An admin can give another role."
+            )
         return None
 
 
@@ -59,10 +62,10 @@ def _is_its_own(identity: Identity, connection: HTTPConnection) -> bool:
     return found is not None and found[0] == identity.instance
 
 
-def _needs(role: Role) -> list[Any]:
-    return [Depends(Needs(role))]
+def needs(permission: Permission) -> list[Any]:
+    """Return what a route declares as its ``dependencies``."""
+    return [Depends(Needs(permission))]
 
 
-VIEWER, OPERATOR, ADMIN, OWNER = (_needs(role) for role in Role)
 OPEN: list[Any] = []
 """For the few routes that answer without a login; they are named in ``guard.OPEN_PATHS``."""

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from aikore.auth import access
+from aikore.auth.access import needs
 from aikore.auth.credentials import Presented
 from aikore.auth.gate import Gate
 from aikore.auth.guard import DETAIL_KEY, PRESENTED_KEY
 from aikore.auth.identity import SCOPE_KEY, Identity, identity_in
 from aikore.auth.passwords import matches
-from aikore.auth.roles import SCOPES, Role, role_of
+from aikore.auth.permissions import SCOPES, Permission, Role, role_of
 from aikore.auth.rows import InviteRow, SessionRow, TokenRow, UserRow
 from aikore.auth.schemas import (
     AuditEntry,
@@ -88,6 +89,7 @@ def _add_login(routes: APIRouter, gate: Gate) -> None:
             setup=gate.needs_setup,
             names=len(gate.people.all()) > 1,
             identity=Me(**identity.as_dict()) if identity else None,
+            permissions=sorted(identity.permissions) if identity else [],
         )
 
     def entered(gate: Gate, opened: tuple[SessionRow, str], request: Request, response: Response) -> Me:
@@ -130,7 +132,7 @@ def _user(gate: Gate, request: Request) -> UserRow:
 
 
 def _add_self(routes: APIRouter, gate: Gate) -> None:
-    @routes.post("/logout", status_code=204, dependencies=access.VIEWER)
+    @routes.post("/logout", status_code=204, dependencies=needs(Permission.ACCOUNT))
     async def log_out(
         request: Request,
         everywhere: Annotated[bool, Query(description="End all sessions of this person.")] = False,
@@ -146,7 +148,7 @@ def _add_self(routes: APIRouter, gate: Gate) -> None:
         answer.delete_cookie(gate.cookie_name, path=gate.settings.cookie_path)
         return answer
 
-    @routes.put("/password", status_code=204, dependencies=access.VIEWER, responses=problem_responses(404))
+    @routes.put("/password", status_code=204, dependencies=needs(Permission.ACCOUNT), responses=problem_responses(404))
     async def change_password(request: Request, wanted: PasswordChange) -> Response:
         """Change one's own password; all other sessions end. This machine may change anybody's."""
         identity = identity_in(request.scope)
@@ -165,14 +167,16 @@ def _add_self(routes: APIRouter, gate: Gate) -> None:
         request.scope[DETAIL_KEY] = user.name
         return Response(status_code=204)
 
-    @routes.get("/sessions", response_model=list[Session], dependencies=access.VIEWER)
+    @routes.get("/sessions", response_model=list[Session], dependencies=needs(Permission.ACCOUNT))
     async def list_sessions(request: Request) -> list[Session]:
         """List one's own sessions."""
         current = gate.sessions.find(_presented(request).cookie)
         rows = gate.sessions.of(_user(gate, request).id)
         return [_session(row, current) for row in rows if row.parent_id is None]
 
-    @routes.delete("/sessions/{id}", status_code=204, dependencies=access.VIEWER, responses=problem_responses(404))
+    @routes.delete(
+        "/sessions/{id}", status_code=204, dependencies=needs(Permission.ACCOUNT), responses=problem_responses(404)
+    )
     async def end_session(request: Request, id: Number) -> Response:  # noqa: A002
         """End one of one's own sessions."""
         await gate.sessions.end(gate.sessions.get(_user(gate, request).id, id))
@@ -194,16 +198,16 @@ def _add_tokens(routes: APIRouter, gate: Gate, instance_id: InstanceId) -> None:
         return {**{n: getattr(row, n) for n in names}, "instance": row.instance_id, "owner": owner(row)}
 
     def may_see(identity: Identity, row: TokenRow) -> bool:
-        return identity.role >= Role.ADMIN or (row.user_id is not None and row.user_id == identity.user_id)
+        return identity.may(Permission.PEOPLE_MANAGE) or (row.user_id is not None and row.user_id == identity.user_id)
 
-    @routes.get("/tokens", response_model=list[Token], dependencies=access.VIEWER)
+    @routes.get("/tokens", response_model=list[Token], dependencies=needs(Permission.ACCOUNT))
     async def list_tokens(request: Request) -> list[dict[str, Any]]:
         """List one's own API tokens; an admin sees all."""
         identity = identity_in(request.scope)
         return [shown(row) for row in gate.tokens.all() if may_see(identity, row)]
 
     @routes.post(
-        "/tokens", response_model=NewToken, status_code=201, dependencies=access.VIEWER,
+        "/tokens", response_model=NewToken, status_code=201, dependencies=needs(Permission.ACCOUNT),
         responses=problem_responses(404, 409),
     )  # fmt: skip
     async def create_token(request: Request, wanted: TokenCreate) -> dict[str, Any]:
@@ -215,7 +219,7 @@ def _add_tokens(routes: APIRouter, gate: Gate, instance_id: InstanceId) -> None:
             raise AccessDeniedError(
                 f"{identity.name} has no account here, and a token needs one. Ask for an invitation."
             )
-        if SCOPES[wanted.scope] > identity.role:
+        if not SCOPES[wanted.scope].permissions <= identity.permissions:
             raise AccessDeniedError(f"{identity.name} has the role {identity.role.word} and cannot give more away.")
         number = instance_id(wanted.instance) if wanted.instance is not None else None
         name = clean_name(wanted.name)
@@ -223,7 +227,9 @@ def _add_tokens(routes: APIRouter, gate: Gate, instance_id: InstanceId) -> None:
         request.scope[DETAIL_KEY] = f"{name}: {wanted.scope}"
         return {**shown(row), "token": token}
 
-    @routes.delete("/tokens/{id}", status_code=204, dependencies=access.VIEWER, responses=problem_responses(404))
+    @routes.delete(
+        "/tokens/{id}", status_code=204, dependencies=needs(Permission.ACCOUNT), responses=problem_responses(404)
+    )
     async def revoke_token(request: Request, id: Number) -> Response:  # noqa: A002
         """Revoke an API token; what it opened ends."""
         row = gate.tokens.get(id)
@@ -244,15 +250,20 @@ def _add_people(routes: APIRouter, gate: Gate, links: Weblinks) -> None:
 
     def check_above(identity: Identity, role: Role) -> None:
         """Only the owner deals with admins."""
-        if role >= Role.ADMIN and identity.role < Role.OWNER:
+        if Permission.PEOPLE_MANAGE in role.permissions and not identity.may(Permission.ADMINS_MANAGE):
             raise AccessDeniedError("Only the owner makes, changes and removes admins.")
 
-    @routes.get("/users", response_model=list[Person], dependencies=access.ADMIN)
+    @routes.get("/users", response_model=list[Person], dependencies=needs(Permission.PEOPLE_MANAGE))
     async def list_people() -> list[Person]:
         """List who belongs here."""
         return [shown(row) for row in gate.people.all()]
 
-    @routes.patch("/users/{id}", response_model=Person, dependencies=access.ADMIN, responses=problem_responses(404))
+    @routes.patch(
+        "/users/{id}",
+        response_model=Person,
+        dependencies=needs(Permission.PEOPLE_MANAGE),
+        responses=problem_responses(404),
+    )
     async def change_person(request: Request, id: Number, wanted: PersonChange) -> Person:  # noqa: A002
         """Give a person another role."""
         identity, row = identity_in(request.scope), gate.people.get(id)
@@ -265,7 +276,9 @@ def _add_people(routes: APIRouter, gate: Gate, links: Weblinks) -> None:
         request.scope[DETAIL_KEY] = f"{row.name}: {wanted.role}"
         return shown(row)
 
-    @routes.delete("/users/{id}", status_code=204, dependencies=access.ADMIN, responses=problem_responses(404))
+    @routes.delete(
+        "/users/{id}", status_code=204, dependencies=needs(Permission.PEOPLE_MANAGE), responses=problem_responses(404)
+    )
     async def remove_person(request: Request, id: Number) -> Response:  # noqa: A002
         """Take a person out of the house, with their sessions and tokens."""
         row = gate.people.get(id)
@@ -274,13 +287,13 @@ def _add_people(routes: APIRouter, gate: Gate, links: Weblinks) -> None:
         request.scope[DETAIL_KEY] = row.name
         return Response(status_code=204)
 
-    @routes.get("/invites", response_model=list[Invite], dependencies=access.ADMIN)
+    @routes.get("/invites", response_model=list[Invite], dependencies=needs(Permission.PEOPLE_MANAGE))
     async def list_invites() -> list[dict[str, Any]]:
         """List open invitations."""
         return [invite(row) for row in gate.people.invites()]
 
     @routes.post(
-        "/invites", response_model=NewInvite, status_code=201, dependencies=access.ADMIN,
+        "/invites", response_model=NewInvite, status_code=201, dependencies=needs(Permission.PEOPLE_MANAGE),
         responses=problem_responses(409),
     )  # fmt: skip
     async def create_invite(request: Request, wanted: InviteCreate) -> dict[str, Any]:
@@ -291,7 +304,9 @@ def _add_people(routes: APIRouter, gate: Gate, links: Weblinks) -> None:
         request.scope[DETAIL_KEY] = wanted.role
         return {**invite(row), "secret": secret, "url": links.login(request, f"invite={secret}")}
 
-    @routes.delete("/invites/{id}", status_code=204, dependencies=access.ADMIN, responses=problem_responses(404))
+    @routes.delete(
+        "/invites/{id}", status_code=204, dependencies=needs(Permission.PEOPLE_MANAGE), responses=problem_responses(404)
+    )
     async def withdraw_invite(id: Number) -> Response:  # noqa: A002
         """Withdraw an invitation."""
         await gate.people.withdraw(id)
@@ -301,7 +316,7 @@ def _add_people(routes: APIRouter, gate: Gate, links: Weblinks) -> None:
         "/links",
         response_model=Link,
         status_code=201,
-        dependencies=access.OWNER,
+        dependencies=needs(Permission.OWNER_LINK),
         responses=problem_responses(404),
     )
     async def create_link(request: Request) -> Link:
@@ -312,7 +327,7 @@ def _add_people(routes: APIRouter, gate: Gate, links: Weblinks) -> None:
             raise NotFoundError("No login is needed here (AIKORE_AUTH=off).")
         return Link(url=links.login(request, f"link={gate.links.make(True)}"))
 
-    @routes.get("/audit", response_model=list[AuditEntry], dependencies=access.ADMIN)
+    @routes.get("/audit", response_model=list[AuditEntry], dependencies=needs(Permission.AUDIT_READ))
     async def read_audit(
         before: Annotated[int | None, Query(ge=1, le=2**53, description="Entries older than this id.")] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,

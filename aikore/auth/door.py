@@ -14,7 +14,7 @@ from aikore.auth.api import give_cookie
 from aikore.auth.gate import Gate
 from aikore.auth.guard import PRESENTED_KEY
 from aikore.auth.identity import SCOPE_KEY, Identity
-from aikore.auth.roles import Role
+from aikore.auth.permissions import Permission
 from aikore.auth.weblinks import LOGIN_PAGE, target_of
 from aikore.config import Settings
 from aikore.errors import NotFoundError
@@ -27,7 +27,7 @@ NGINX counts whole seconds and compares with "not later than", so 2 + 2 lasts ju
 """
 
 Slug = Annotated[str, Header(alias="X-AiKore-Slug", max_length=80)]
-Writes = Annotated[str, Header(alias="X-AiKore-Writes", max_length=8)]
+Opens = Annotated[str, Header(alias="X-AiKore-Opens", max_length=16)]
 RoutedHost = Callable[[str], bool]
 InstanceOf = Callable[[str], tuple[int, Sequence[str]]]
 """Returns id and open networks of an instance; raises NotFoundError."""
@@ -38,19 +38,18 @@ def router(gate: Gate, settings: Settings, instance: InstanceOf, routed: RoutedH
     routes = APIRouter(prefix="/api/auth", include_in_schema=False)
 
     @routes.get("/check", dependencies=access.OPEN, responses=problem_responses(401, 403))
-    async def check(request: Request, slug: Slug = "", writes: Writes = "1") -> Response:
-        """Answer 204 when the request may pass, 401 to a stranger, 403 to a role that is too small."""
+    async def check(request: Request, slug: Slug = "", opens: Opens = "app") -> Response:
+        """Answer 204 when the request may pass, 401 to a stranger, 403 to somebody without the permission."""
         presented = request.scope[PRESENTED_KEY]
         identity: Identity | None = request.scope[SCOPE_KEY]
         number, networks = _instance(instance, slug)
-        if identity is None:
-            identity = _by_network(presented.address, networks, number)
-        if identity is None:
+        needed = _needed(slug, opens)
+        anybody = needed is Permission.APPS_OPEN and _is_within(presented.address, networks)
+        if identity is None and not anybody:
             return problem(401, "login_required", "Log in first.")
         if slug and number is None:
             return problem(403, "not_found", "There is no such instance.")  # the door makes it a 404
-        needed = Role.OPERATOR if writes == "1" else Role.VIEWER
-        if identity.role < needed or (identity.instance is not None and identity.instance != number):
+        if identity is not None and not anybody and not _may(identity, needed, number):
             return problem(403, "not_allowed", "This login is not good for this instance.")
         strip = {"X-AiKore-Strip": "1"} if gate.token_is_ours(presented) else {}
         return Response(status_code=204, headers={"Cache-Control": FRESH, **strip})
@@ -97,15 +96,24 @@ def _instance(instance: InstanceOf, slug: str) -> tuple[int | None, Sequence[str
         return None, ()
 
 
-def _by_network(address: str, networks: Sequence[str], number: int | None) -> Identity | None:
-    """Let in who comes from a network that needs no login for this instance."""
+def _needed(slug: str, opens: str) -> Permission:
+    """Return what it takes to pass: at an instance's address to its app or desktop, elsewhere to the dashboard."""
+    if not slug:
+        return Permission.ACCOUNT
+    return Permission.DESKTOPS if opens == "desktop" else Permission.APPS_OPEN
+
+
+def _may(identity: Identity, needed: Permission, number: int | None) -> bool:
+    return identity.may(needed) and identity.instance in (None, number)
+
+
+def _is_within(address: str, networks: Sequence[str]) -> bool:
+    """Say whether an address lies in one of these networks."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        return None
-    if any(parsed in ipaddress.ip_network(network) for network in networks):
-        return Identity(f"somebody at {address}", Role.OPERATOR, "network", instance=number)
-    return None
+        return False
+    return any(parsed in ipaddress.ip_network(network) for network in networks)
 
 
 def _is_public(port: int, settings: Settings) -> bool:

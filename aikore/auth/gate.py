@@ -12,8 +12,8 @@ from aikore.auth.credentials import Headers, Presented, read
 from aikore.auth.digests import digest, same
 from aikore.auth.identity import ANYBODY, Identity
 from aikore.auth.people import People
+from aikore.auth.permissions import Role, role_of
 from aikore.auth.revocations import Revocations
-from aikore.auth.roles import Role, role_of
 from aikore.auth.rows import SessionRow, UserRow
 from aikore.auth.secret_files import SecretFiles
 from aikore.auth.sessions import Sessions

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from aikore.auth.roles import Role
+from aikore.auth.permissions import Permission, Permissions, Role
 
-Via = Literal["session", "token", "header", "network", "machine", "open"]
-"""A login, an API token, a trusted header, an open network, this machine's own secret, or no login at all."""
+Via = Literal["session", "token", "header", "machine", "open"]
+"""A login, an API token, a trusted header, this machine's own secret, or no login at all."""
 
 SCOPE_KEY = "aikore.identity"
 """Where the guard leaves the identity in an ASGI scope."""
@@ -25,6 +25,13 @@ class Identity:
     user_id: int | None = None
     instance: int | None = None
     """The only instance this credential is good for; None: the whole house."""
+
+    @property
+    def permissions(self) -> Permissions:
+        return self.role.permissions
+
+    def may(self, permission: Permission) -> bool:
+        return permission in self.permissions
 
     def as_dict(self) -> dict[str, Any]:
         return {"name": self.name, "role": self.role.word, "via": self.via}

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from aikore.auth.digests import digest, new_secret
-from aikore.auth.roles import Role, role_of
+from aikore.auth.permissions import Role, role_of
 from aikore.auth.rows import InviteRow, UserRow
 from aikore.database.engine import Database
 from aikore.database.times import utcnow

@@ -14,9 +14,9 @@ Moment = Annotated[datetime, PlainSerializer(stamp, return_type=str, when_used="
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 PersonName = Annotated[str, StringConstraints(min_length=1, max_length=400)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-RoleName = Literal["viewer", "operator", "admin", "owner"]
-GivenRole = Literal["viewer", "operator", "admin"]
-Scope = Literal["read", "operate", "admin"]
+RoleName = Literal["viewer", "creator", "operator", "admin", "owner"]
+GivenRole = Literal["viewer", "creator", "operator", "admin"]
+Scope = Literal["read", "create", "operate", "admin"]
 
 
 class _Strict(BaseModel):
@@ -30,6 +30,7 @@ class Status(BaseModel):
     setup: bool = Field(description="Nobody can log in yet: the first person sets AiKore up.")
     names: bool = Field(description="More than one person belongs here, so a login needs a name.")
     identity: Me | None
+    permissions: list[str] = Field(description="What who is logged in may do, by name.")
 
 
 class Me(BaseModel):
@@ -37,7 +38,7 @@ class Me(BaseModel):
 
     name: str
     role: RoleName
-    via: Literal["session", "token", "header", "network", "machine", "open"]
+    via: Literal["session", "token", "header", "machine", "open"]
 
 
 class Login(_Strict):

@@ -9,8 +9,8 @@ from sqlalchemy import delete, select
 
 from aikore.auth.digests import digest, new_secret
 from aikore.auth.identity import Identity
+from aikore.auth.permissions import Role
 from aikore.auth.revocations import Revocations
-from aikore.auth.roles import Role
 from aikore.auth.rows import SessionRow
 from aikore.database.engine import Database
 from aikore.database.times import utcnow

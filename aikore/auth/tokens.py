@@ -10,8 +10,8 @@ from sqlalchemy import delete, select, update
 
 from aikore.auth.digests import digest, new_token
 from aikore.auth.identity import Identity
+from aikore.auth.permissions import SCOPES, Role
 from aikore.auth.revocations import Revocations
-from aikore.auth.roles import SCOPES, Role
 from aikore.auth.rows import TokenRow
 from aikore.database.engine import Database
 from aikore.database.times import utcnow
@@ -66,7 +66,7 @@ class Tokens:
             holder = user_role(row.user_id)
             if holder is None:
                 return None
-            role = min(role, holder[1])
+            role = role if role.permissions <= holder[1].permissions else holder[1]
         self._note_use(row)
         return Identity(f"token {row.name}", role, "token", credential(row.id), row.user_id, row.instance_id)
 

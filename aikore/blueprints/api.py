@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio
 from fastapi import APIRouter, Path, Response
 from fastapi import Header as RequestHeader
 
-from aikore.auth import access
+from aikore.auth.access import needs
+from aikore.auth.permissions import Permission
 from aikore.blueprints import check as checking
 from aikore.blueprints.library import Blueprint, Library
 from aikore.blueprints.schemas import (
@@ -21,6 +22,7 @@ from aikore.blueprints.schemas import (
     blueprint_content,
     blueprint_view,
 )
+from aikore.blueprints.topics import BLUEPRINTS, Listing
 from aikore.errors import NotFoundError, ReadOnlyError, UnknownBlueprintError
 from aikore.events import Bus
 from aikore.problems import problem_responses
@@ -32,7 +34,7 @@ Name = Annotated[str, Path(min_length=1, max_length=80, description="A blueprint
 IfMatch = Annotated[str | None, RequestHeader(alias="If-Match", description="The version that was read, or `*`.")]
 
 
-def listing(library: Library) -> list[dict[str, Any]]:
+def listing(library: Library) -> Listing:
     """Return all blueprints as the API lists them. Blocks on the disk."""
     return [blueprint_view(one).model_dump() for one in library.list()]
 
@@ -41,32 +43,37 @@ def router(library: Library, bus: Bus) -> APIRouter:
     """Build the routes over ``library``; changes are published on ``bus``."""
     routes = APIRouter(prefix="/api/blueprints", tags=["blueprints"])
 
-    @routes.get("", dependencies=access.VIEWER)
+    @routes.get("", dependencies=needs(Permission.BLUEPRINTS_VIEW))
     def list_blueprints() -> list[BlueprintView]:
         """List all blueprints. A broken one is among them, with its `error`."""
         return [blueprint_view(one) for one in library.list()]
 
-    @routes.get("/{name}", responses=problem_responses(404, 422), dependencies=access.VIEWER)
+    @routes.get("/{name}", responses=problem_responses(404, 422), dependencies=needs(Permission.BLUEPRINTS_VIEW))
     def get_blueprint(name: Name, response: Response) -> BlueprintContent:
         """Return a blueprint with its script."""
         return _answer(_get(library, name), response)
 
-    @routes.put("/{name}", responses=problem_responses(409, 412, 422, 507), dependencies=access.ADMIN)
+    @routes.put(
+        "/{name}", responses=problem_responses(409, 412, 422, 507), dependencies=needs(Permission.BLUEPRINTS_EDIT)
+    )
     async def save_blueprint(
         name: Name, wanted: BlueprintWrite, response: Response, if_match: IfMatch = None
     ) -> BlueprintContent:
         """Save a custom blueprint, a new one too. Stock ones are read-only."""
         saved = await asyncio.to_thread(_save, library, name, wanted.content, _version(if_match))
-        await _tell(library, bus)
+        await tell(library, bus)
         return _answer(saved, response)
 
     @routes.delete(
-        "/{name}", status_code=204, responses=problem_responses(404, 409, 422, 507), dependencies=access.ADMIN
+        "/{name}",
+        status_code=204,
+        responses=problem_responses(404, 409, 422, 507),
+        dependencies=needs(Permission.BLUEPRINTS_EDIT),
     )
     async def delete_blueprint(name: Name) -> None:
         """Move a custom blueprint to the trashcan folder. Instances made from it keep their own scripts."""
         await asyncio.to_thread(_delete, library, name)
-        await _tell(library, bus)
+        await tell(library, bus)
 
     return routes
 
@@ -76,7 +83,7 @@ def scripts_router() -> APIRouter:
     routes = APIRouter(prefix="/api/scripts", tags=["blueprints"])
     checkers = anyio.CapacityLimiter(CHECKERS)
 
-    @routes.post("/check", responses=problem_responses(422), dependencies=access.OPERATOR)
+    @routes.post("/check", responses=problem_responses(422), dependencies=needs(Permission.SCRIPTS_READ))
     async def check_script(script: ScriptToCheck) -> ScriptProblems:
         """Look for problems in a script without running it, by ShellCheck where it is installed."""
         found = await anyio.to_thread.run_sync(checking.check_script, script.content, limiter=checkers)
@@ -114,5 +121,6 @@ def _answer(blueprint: Blueprint, response: Response) -> BlueprintContent:
     return blueprint_content(blueprint)
 
 
-async def _tell(library: Library, bus: Bus) -> None:
-    bus.publish("blueprints", await asyncio.to_thread(listing, library))
+async def tell(library: Library, bus: Bus) -> None:
+    """Tell which blueprints there are."""
+    bus.publish(BLUEPRINTS, await asyncio.to_thread(listing, library))

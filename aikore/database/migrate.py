@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Engine, exc, inspect, text
 
+from aikore.database.engine import checkpoint, reason
 from aikore.errors import StartupError
 
 log = logging.getLogger(__name__)
@@ -31,11 +33,8 @@ def migrate(engine: Engine) -> None:
     """Upgrade to :data:`HEAD`. Raises StartupError for a newer or unreadable database, which stays untouched."""
     try:
         version = current_version(engine)
-    except exc.DatabaseError as error:
-        raise StartupError(
-            f"The database {engine.url.render_as_string()} cannot be read ({error.orig}). "
-            "Restore a backup from beside it or move it away to begin anew."
-        ) from error
+    except (exc.DBAPIError, sqlite3.Error) as error:
+        raise StartupError(f"The database {_named(engine)} cannot be read: {reason(error)}.") from error
     if version == HEAD:
         return
     from alembic import command  # 0.2 s that only an upgrade needs
@@ -52,9 +51,17 @@ def migrate(engine: Engine) -> None:
         )
     if version is not None:
         _back_up(engine, version)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except (exc.OperationalError, sqlite3.Error) as error:
+        raise StartupError(f"The database {_named(engine)} could not be upgraded: {reason(error)}.") from error
+
+
+def _named(engine: Engine) -> str:
+    """Return how people know the database: its file, or its URL without the password."""
+    return engine.url.database or "" if engine.dialect.name == "sqlite" else engine.url.render_as_string()
 
 
 def _back_up(engine: Engine, version: str) -> None:
@@ -63,7 +70,14 @@ def _back_up(engine: Engine, version: str) -> None:
         return
     source = Path(engine.url.database)
     target = source.with_name(f"{source.name}.before-{HEAD}-from-{version}")
-    with sqlite3.connect(source) as origin, sqlite3.connect(target) as copy:
-        origin.backup(copy)
-    target.chmod(0o600)
+    checkpoint(engine)
+    try:
+        with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(target)) as copy:
+            target.chmod(0o600)
+            origin.backup(copy)
+    except (sqlite3.Error, OSError) as error:
+        target.unlink(missing_ok=True)
+        raise StartupError(
+            f"The database could not be backed up to {target}: {error}. Free some space there."
+        ) from error
     log.info("database backed up to %s", target)

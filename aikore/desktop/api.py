@@ -8,7 +8,8 @@ from pathlib import Path
 
 from fastapi import APIRouter, WebSocket
 
-from aikore.auth import access
+from aikore.auth.access import needs
+from aikore.auth.permissions import Permission
 from aikore.errors import AiKoreError
 from aikore.live import close, until_one_ends
 
@@ -26,7 +27,7 @@ def router(socket_of: SocketOf) -> APIRouter:
     """Build the route."""
     routes = APIRouter(tags=["desktop"])
 
-    @routes.websocket("/api/instances/{id}/desktop", dependencies=access.OPERATOR)
+    @routes.websocket("/api/instances/{id}/desktop", dependencies=needs(Permission.DESKTOPS))
     async def desktop(socket: WebSocket, id: str) -> None:  # noqa: A002
         await socket.accept("binary" if "binary" in socket.scope.get("subprotocols", ()) else None)
         try:

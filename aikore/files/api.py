@@ -17,8 +17,9 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from aikore.auth import access
+from aikore.auth.access import needs
 from aikore.auth.guard import DETAIL_KEY
+from aikore.auth.permissions import Permission
 from aikore.config import Settings
 from aikore.disk import require_space
 from aikore.errors import InvalidError
@@ -72,6 +73,9 @@ class Desk:
     def home(self, key: str) -> Place:
         return self.place(key, PlaceName.INSTANCE)
 
+    def places(self, key: str) -> dict[PlaceName, Place]:
+        return {name: self.place(key, name) for name in PlaceName}
+
     async def run(self, work: Callable[..., T], *values: Any) -> T:
         return await anyio.to_thread.run_sync(partial(work, *values), limiter=self._threads)
 
@@ -89,7 +93,7 @@ def router(settings: Settings, identify: Identify) -> APIRouter:
 
 
 def _add_looking(routes: APIRouter, desk: Desk) -> None:
-    @routes.get(BASE, dependencies=access.OPERATOR)
+    @routes.get(BASE, dependencies=needs(Permission.FILES_READ))
     async def list_files(
         id: Key,  # noqa: A002
         path: PathQuery = "",
@@ -104,7 +108,7 @@ def _add_looking(routes: APIRouter, desk: Desk) -> None:
 
 
 def _add_text(routes: APIRouter, desk: Desk) -> None:
-    @routes.get(f"{BASE}/text", dependencies=access.OPERATOR)
+    @routes.get(f"{BASE}/text", dependencies=needs(Permission.FILES_READ))
     async def read_file(
         id: Key,  # noqa: A002
         response: Response,
@@ -116,7 +120,7 @@ def _add_text(routes: APIRouter, desk: Desk) -> None:
         response.headers["ETag"] = f'"{text.version}"'
         return TextView(content=text.content, version=text.version)
 
-    @routes.put(f"{BASE}/text", responses=problem_responses(412), dependencies=access.ADMIN)
+    @routes.put(f"{BASE}/text", responses=problem_responses(412), dependencies=needs(Permission.FILES_WRITE))
     async def save_file(
         request: Request,
         id: Key,  # noqa: A002
@@ -139,7 +143,7 @@ def _add_transfers(routes: APIRouter, desk: Desk) -> None:
         f"{BASE}/content",
         status_code=201,
         openapi_extra={"requestBody": {"content": OCTETS, "required": True}},
-        dependencies=access.ADMIN,
+        dependencies=needs(Permission.FILES_WRITE),
     )
     async def upload_file(
         request: Request,
@@ -164,7 +168,7 @@ def _add_transfers(routes: APIRouter, desk: Desk) -> None:
             206: {"description": "The part of the file that `Range` asked for.", "content": OCTETS},
             **problem_responses(416),
         },
-        dependencies=access.OPERATOR,
+        dependencies=needs(Permission.FILES_READ),
     )
     async def download_file(
         request: Request,
@@ -271,7 +275,7 @@ class _Download(StreamingResponse):
 
 
 def _add_changes(routes: APIRouter, desk: Desk) -> None:
-    @routes.post(f"{BASE}/folder", status_code=201, dependencies=access.ADMIN)
+    @routes.post(f"{BASE}/folder", status_code=201, dependencies=needs(Permission.FILES_WRITE))
     async def make_folder(
         request: Request,
         id: Key,  # noqa: A002
@@ -284,7 +288,7 @@ def _add_changes(routes: APIRouter, desk: Desk) -> None:
         await desk.run(writing.make_folder, target, parts)
         return EntryView.model_validate(await desk.run(listing.describe, target, parts))
 
-    @routes.post(f"{BASE}/move", dependencies=access.ADMIN)
+    @routes.post(f"{BASE}/move", dependencies=needs(Permission.FILES_WRITE))
     async def move_file(
         request: Request,
         id: Key,  # noqa: A002
@@ -301,7 +305,7 @@ def _add_changes(routes: APIRouter, desk: Desk) -> None:
         BASE,
         response_model=DeletedView,
         responses={204: {"description": "Removed for good."}},
-        dependencies=access.ADMIN,
+        dependencies=needs(Permission.FILES_WRITE),
     )
     async def delete_file(
         request: Request,
@@ -320,19 +324,18 @@ def _add_changes(routes: APIRouter, desk: Desk) -> None:
 
 
 def _add_trash(routes: APIRouter, desk: Desk) -> None:
-    @routes.get(f"{BASE}/trash", dependencies=access.OPERATOR)
+    @routes.get(f"{BASE}/trash", dependencies=needs(Permission.FILES_READ))
     async def list_deleted_files(id: Key) -> list[DeletedView]:  # noqa: A002
         """List deleted files, newest first."""
-        return [DeletedView.model_validate(one) for one in await desk.run(trash.list_trash, desk.home(id))]
+        return [DeletedView.model_validate(one) for one in await desk.run(trash.list_trash, desk.places(id))]
 
-    @routes.post(f"{BASE}/trash/{{entry}}/restore", dependencies=access.ADMIN)
+    @routes.post(f"{BASE}/trash/{{entry}}/restore", dependencies=needs(Permission.FILES_WRITE))
     async def restore_file(id: Key, entry: EntryId) -> DeletedView:  # noqa: A002
         """Bring a deleted file back to where it was."""
-        places = {name: desk.place(id, name) for name in PlaceName}
-        return DeletedView.model_validate(await desk.run(trash.restore, desk.home(id), places, entry))
+        return DeletedView.model_validate(await desk.run(trash.restore, desk.places(id), entry))
 
-    @routes.delete(f"{BASE}/trash/{{entry}}", status_code=204, dependencies=access.ADMIN)
+    @routes.delete(f"{BASE}/trash/{{entry}}", status_code=204, dependencies=needs(Permission.FILES_WRITE))
     async def remove_deleted_file(id: Key, entry: EntryId) -> Response:  # noqa: A002
         """Remove a deleted file for good."""
-        await desk.run(trash.remove_for_good, desk.home(id), entry)
+        await desk.run(trash.remove_for_good, desk.places(id), entry)
         return Response(status_code=204)

@@ -10,10 +10,14 @@ from typing import Literal
 
 from aikore.errors import NotFoundError
 from aikore.files.tree import Parts, Place, look, refusals
+from aikore.instances.cards import CARD_NAME
 from aikore.instances.files import FILES_TRASH
 
 READ_MAX = 500_000
 """Entries of one folder that are looked at."""
+
+HIDDEN = frozenset({FILES_TRASH, CARD_NAME})
+"""At the top of a place: AiKore's own, of no use to people."""
 
 Kind = Literal["file", "folder", "link", "other"]
 
@@ -42,7 +46,7 @@ class Page:
 def list_folder(place: Place, parts: Parts, offset: int, limit: int) -> Page:
     """Return the entries of a folder from ``offset`` on. Only those are looked at more closely than by name."""
     with place.folder(parts) as fd, os.scandir(fd) as entries:
-        seen = (one for one in islice(entries, READ_MAX) if parts or one.name != FILES_TRASH)
+        seen = (one for one in islice(entries, READ_MAX) if parts or one.name not in HIDDEN)
         found = [(not one.is_dir(follow_symlinks=False), one.name) for one in seen]
         more = next(entries, None) is not None
         found.sort(key=lambda one: (one[0], one[1].casefold(), one[1]))

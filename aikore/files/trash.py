@@ -1,5 +1,7 @@
 """Deleted files: they lie in a folder of their own inside the instance's, and can be brought back. Blocking.
 
+Outputs on another disk have a trash of their own beside them, so that nothing is copied.
+
 So they are kept, moved to the trash, restored and removed together with their instance.
 """
 
@@ -17,7 +19,17 @@ from typing import Any
 
 from aikore.errors import InvalidPathError, NotFoundError
 from aikore.files.listing import kind_of
-from aikore.files.tree import DIRECTORY, Parts, Place, PlaceName, opened, refusals, rename_new
+from aikore.files.tree import (
+    DIRECTORY,
+    OtherDiskError,
+    Parts,
+    Place,
+    PlaceName,
+    opened,
+    refusals,
+    rename_new,
+    require_unmounted,
+)
 from aikore.instances.files import FILES_TRASH
 from aikore.naming import file_parts
 
@@ -39,10 +51,21 @@ class Deleted:
 
 
 def throw_away(home: Place, place: Place, parts: Parts) -> Deleted:
-    """Move something to the trash and return its entry there. ``home`` is the instance's own folder."""
+    """Move something to the trash and return its entry there.
+
+    ``home`` is the instance's own folder; what lies on another disk goes to a trash in its own ``place``.
+    """
     place.require_changeable(parts)
-    with place.parent_of(parts) as (source, name), _bin(home, make=True) as trash, refusals("/".join(parts)):
+    try:
+        return _throw_into(home, place, parts)
+    except OtherDiskError:
+        return _throw_into(place, place, parts)
+
+
+def _throw_into(holder: Place, place: Place, parts: Parts) -> Deleted:
+    with place.parent_of(parts) as (source, name), _bin(holder, make=True) as trash, refusals("/".join(parts)):
         status = os.lstat(name, dir_fd=source)
+        require_unmounted(source, name, "be moved to the trash")
         entry = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
         card = {"place": place.name, "path": "/".join(parts), "kind": kind_of(status.st_mode), "size": status.st_size}
         os.mkdir(entry, 0o700, dir_fd=trash)
@@ -59,20 +82,28 @@ def throw_away(home: Place, place: Place, parts: Parts) -> Deleted:
         return _require(trash, entry)
 
 
-def list_trash(home: Place) -> list[Deleted]:
+Places = dict[PlaceName, Place]
+
+
+def list_trash(places: Places) -> list[Deleted]:
     """Return what was deleted, newest first."""
-    with suppress(NotFoundError), _bin(home) as trash:
-        names = sorted(filter(ENTRY.fullmatch, os.listdir(trash)), reverse=True)
-        return [entry for name in names if (entry := _read_entry(trash, name))]
+    found = [entry for place in places.values() for entry in _list_bin(place)]
+    return sorted(found, key=lambda entry: entry.id, reverse=True)
+
+
+def _list_bin(place: Place) -> list[Deleted]:
+    with suppress(NotFoundError, InvalidPathError), _bin(place) as trash:
+        return [entry for name in filter(ENTRY.fullmatch, os.listdir(trash)) if (entry := _read_entry(trash, name))]
     return []
 
 
-def restore(home: Place, places: dict[PlaceName, Place], entry_id: str) -> Deleted:
+def restore(places: Places, entry_id: str) -> Deleted:
     """Bring something back to where it was. Raises ConflictError when something else lies there now."""
-    with _bin(home) as trash:
+    with _bin_with(places, entry_id) as trash:
         entry = _require(trash, entry_id)
         place, parts = places[entry.place], file_parts(entry.path)
         place.require_changeable(parts)
+        require_unmounted(trash, entry_id, "be restored")
         _make_parents(place, parts[:-1])
         with place.parent_of(parts) as (target, name), _entry_folder(trash, entry_id) as fd, refusals(entry.path):
             rename_new(fd, DATA, target, name)
@@ -81,17 +112,27 @@ def restore(home: Place, places: dict[PlaceName, Place], entry_id: str) -> Delet
     return entry
 
 
-def remove_for_good(home: Place, entry_id: str) -> None:
+def remove_for_good(places: Places, entry_id: str) -> None:
     """Remove one entry."""
-    with _bin(home) as trash:
-        _require(trash, entry_id)
+    with _bin_with(places, entry_id) as trash:
+        require_unmounted(trash, entry_id, "be removed")
         with refusals(entry_id):
             shutil.rmtree(entry_id, dir_fd=trash)
 
 
 @contextmanager
-def _bin(home: Place, make: bool = False) -> Iterator[int]:
-    with home.folder(()) as top, refusals(FILES_TRASH):
+def _bin_with(places: Places, entry_id: str) -> Iterator[int]:
+    """Open the trash that holds an entry. Raises NotFoundError."""
+    holder = next((place for place in places.values() if any(one.id == entry_id for one in _list_bin(place))), None)
+    if holder is None:
+        raise NotFoundError(f"There is no deleted file {entry_id[:100]!r}.")
+    with _bin(holder) as trash:
+        yield trash
+
+
+@contextmanager
+def _bin(holder: Place, make: bool = False) -> Iterator[int]:
+    with holder.folder(()) as top, refusals(FILES_TRASH):
         if make:
             with suppress(FileExistsError):
                 os.mkdir(FILES_TRASH, 0o700, dir_fd=top)

@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from aikore.config import Settings
+from aikore.disk import require_no_mounts
 from aikore.errors import (
     AiKoreError,
     ConflictError,
@@ -26,14 +27,20 @@ from aikore.errors import (
     ReadOnlyError,
     StorageError,
 )
+from aikore.instances.cards import CARD_NAME
 from aikore.instances.files import FILES_TRASH
+
+
+class OtherDiskError(StorageError):
+    """One rename does not reach where something is to go."""
+
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 PLAIN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 RENAME_NOREPLACE = 1
 """Flag of renameat2(2): fail where the new name exists."""
 
-AIKORES_OWN = frozenset({"launch.sh", "logs", "run.json", "run.lock", "stage", FILES_TRASH})
+AIKORES_OWN = frozenset({"launch.sh", "logs", "run.json", "run.lock", "stage", FILES_TRASH, CARD_NAME})
 """At the top of an instance's folder: AiKore and its keepers rely on these. Shown and read, never changed from here."""
 
 Parts = tuple[str, ...]
@@ -86,7 +93,8 @@ class Place:
 
     def require_changeable(self, parts: Parts) -> None:
         """Raise ReadOnlyError for what AiKore itself relies on."""
-        if self.name is PlaceName.INSTANCE and parts and parts[0] in AIKORES_OWN:
+        own = AIKORES_OWN if self.name is PlaceName.INSTANCE else {FILES_TRASH}
+        if parts and parts[0] in own:
             advice = "Use the script's own editor." if parts[0] == "launch.sh" else "A terminal can still do so."
             raise ReadOnlyError(f"{parts[0]} belongs to AiKore and is not changed from here. {advice}")
 
@@ -117,6 +125,11 @@ def look(folder: int, name: str) -> os.stat_result | None:
     with suppress(FileNotFoundError):
         return os.lstat(name, dir_fd=folder)
     return None
+
+
+def require_unmounted(folder: int, name: str, doing: str) -> None:
+    """Raise MountedError where something is mounted at or below what the folder holds by this name."""
+    require_no_mounts(Path(f"/proc/self/fd/{folder}").readlink() / name, doing)
 
 
 def rename_new(source: int, name: str, target: int, new_name: str) -> None:
@@ -159,7 +172,7 @@ def _told(error: OSError, path: str) -> AiKoreError:
         case errno.EACCES | errno.EPERM:
             return ForbiddenError(f"AiKore's user has no right to {path!r} on the disk: {reason}.")
         case errno.EXDEV:
-            return StorageError(f"{path!r} lies on another disk. Copy it in a terminal, or remove it for good.")
+            return OtherDiskError(f"{path!r} lies on another disk. Copy it in a terminal, or remove it for good.")
         case errno.ENOSPC | errno.EDQUOT:
             return StorageError("The disk is full. Nothing was changed; free some space and try again.")
         case _:

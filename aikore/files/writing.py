@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from aikore.disk import require_space
 from aikore.errors import ConflictError, InvalidError, InvalidPathError, StaleError
-from aikore.files.tree import Parts, Place, look, opened, refusals, rename_new
+from aikore.files.tree import Parts, Place, look, opened, refusals, rename_new, require_unmounted
 from aikore.naming import new_file_parts
 
 TEXT_MAX = 2 * 2**20
@@ -212,6 +212,7 @@ def move(place: Place, parts: Parts, to: Parts) -> None:
     ):
         if look(source, name) is None:
             raise FileNotFoundError(2, "", name)
+        require_unmounted(source, name, "be moved")
         rename_new(source, name, target, new_name)
 
 
@@ -220,6 +221,7 @@ def remove(place: Place, parts: Parts) -> None:
     place.require_changeable(parts)
     with place.parent_of(parts) as (folder, name), refusals("/".join(parts)):
         status = os.lstat(name, dir_fd=folder)
+        require_unmounted(folder, name, "be removed")
         if stat.S_ISDIR(status.st_mode):
             shutil.rmtree(name, dir_fd=folder)
         else:

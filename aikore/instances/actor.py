@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,8 +107,8 @@ class Actor:
 
     @property
     def pid(self) -> int | None:
-        alive = self.state.status in lifecycle.ALIVE and self.handle is not None
-        return self.handle.record.pid if alive and self.handle else None
+        handle = self.handle
+        return handle.record.pid if self.state.status in lifecycle.ALIVE and handle else None
 
     @property
     def keeper_pid(self) -> int | None:
@@ -175,11 +176,30 @@ class Actor:
                     log.warning("%s: %s", self.row.slug, error.message)
             except Exception as error:
                 log.exception("%s: the actor failed on %r", self.row.slug, item)
+                self._recover(error)
                 if answer and not answer.done():
                     answer.set_exception(error)
             else:
                 if answer and not answer.done():
                     answer.set_result(None)
+
+    def _recover(self, error: Exception) -> None:
+        """After an effect failed unforeseen: leave a state in which a person can act, with the reason."""
+        state = self.state
+        if state.status in (Status.STARTING, Status.STOPPING) and self._holds(state.run):
+            self.state = replace(state, status=Status.STALLED, detail=unforeseen(error), start_again=False)
+            if self._watcher is None or self._watcher.done():
+                self._watch(state.run)
+        elif state.status in lifecycle.ALIVE and not self._holds(state.run):
+            self.state = replace(state, status=Status.ERROR, detail=unforeseen(error), start_again=False)
+        if self.state is not state:
+            with suppress(Exception):
+                self._status_changed(state.status)
+                self._workshop.changed(self)
+
+    def _holds(self, run: int) -> bool:
+        """Say whether a program of this run is held, so that its end will be told."""
+        return self.handle is not None and self.handle.record.run == run
 
     async def _take(self, item: Input | _Retire | _LookAgain) -> None:
         if isinstance(item, _Retire):
@@ -220,6 +240,8 @@ class Actor:
         if isinstance(given, lifecycle.Exited | lifecycle.SpawnFailed) and self.state is not before:
             self._note_ending(before, given)
             self._last_words = given.tail if isinstance(given, lifecycle.Exited) else ()
+        if any(isinstance(effect, lifecycle.Spawn) for effect in effects):
+            self.handle = self.started_at = None  # those of the run before
         if self.state.status is not before.status:
             self._status_changed(before.status)
         if self.state != before:
@@ -268,9 +290,11 @@ class Actor:
                 await self._spawn(run)
             case lifecycle.Probe(run):
                 self._watch(run)
-            case lifecycle.EndTree():
-                if self.handle:
+            case lifecycle.EndTree(run):
+                if self.handle and self._holds(run):
                     self.handle.stop()
+                else:
+                    self.tell(lifecycle.Exited(run, lost=True))
             case lifecycle.ScheduleRetry(run, delay):
                 loop = asyncio.get_running_loop()
                 self._retry = loop.call_later(delay, self.tell, lifecycle.RetryDue(run))
@@ -282,6 +306,10 @@ class Actor:
             handle = await self._workshop.launcher.start(spec)
         except AiKoreError as error:
             await self.feed(lifecycle.SpawnFailed(run, error.message))
+            return
+        except Exception as error:
+            log.exception("%s: the start failed", self.row.slug)
+            await self.feed(lifecycle.SpawnFailed(run, unforeseen(error)))
             return
         self._hold(handle)
         self._workshop.changed(self)
@@ -303,8 +331,11 @@ class Actor:
     async def _exited(self, record: RunRecord, ended: RunExit) -> lifecycle.Exited:
         tail: tuple[str, ...] = ()
         if not ended.clean and not ended.requested:
-            tail = await asyncio.to_thread(last_lines, self.folder, record.log_offset)
-        return lifecycle.Exited(record.run, ended.code, ended.signal, ended.lost, tail, ended.ended_at)
+            try:
+                tail = await asyncio.to_thread(last_lines, self.folder, record.log_offset)
+            except Exception:
+                log.exception("%s: the end of its log cannot be read", self.row.slug)
+        return lifecycle.Exited(record.run, ended.code, ended.signal, ended.lost, tail, ended.ended_at, ended.left)
 
     async def _listen_for_stages(self, run: int, clear: bool) -> None:
         await self._workshop.stages.watch(self.folder, lambda text: self.tell(lifecycle.Stage(run, text)), clear)
@@ -318,6 +349,17 @@ class Actor:
             self._watcher = asyncio.create_task(self._keep_looking(run, self.handle))
 
     async def _keep_looking(self, run: int, handle: Handle) -> None:
+        while True:
+            try:
+                await self._look_after(run, handle)
+            except Exception as error:
+                log.exception("%s: looking whether it is ready failed", self.row.slug)
+                self.tell(lifecycle.Overdue(run, unforeseen(error)))
+                await asyncio.sleep(LOOK_TIMEOUT)
+            else:
+                return
+
+    async def _look_after(self, run: int, handle: Handle) -> None:
         readiness = self._workshop.readiness(self.row)
         if readiness.window is not None:
             await self._until_window(run, readiness, readiness.window)
@@ -456,6 +498,13 @@ class Actor:
         await self.feed(replace(given, run=self.state.run))
         if ended.ended_at:
             self.status_since = utcnow_from(ended.ended_at)
+
+
+def unforeseen(error: Exception) -> str:
+    """Say what stood in the way of AiKore itself."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"AiKore itself failed: {error.strerror}. Try again; its log has more"
+    return f"AiKore itself failed: {str(error) or type(error).__name__}. Try again; its log has more"
 
 
 def utcnow_from(timestamp: float) -> datetime:

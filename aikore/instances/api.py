@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from aikore.auth import access
+from aikore.auth.access import needs
 from aikore.auth.guard import DETAIL_KEY
 from aikore.auth.identity import identity_in
+from aikore.auth.permissions import Permission
 from aikore.errors import InvalidError
 from aikore.instances import lifecycle
 from aikore.instances.actor import Actor
@@ -26,7 +27,7 @@ from aikore.instances.schemas import (
     ScriptSave,
     Trashed,
 )
-from aikore.instances.views import for_role
+from aikore.instances.views import shown
 from aikore.naming import localise
 from aikore.problems import problem_responses
 
@@ -39,15 +40,24 @@ COMMON = problem_responses(400, 403, 404, 422, 500, 503, 507)
 
 def _json(request: Request, data: Any, status: int = 200) -> Response:
     """Answer with plain JSON data; its shape is promised by the schemas and held by a test."""
-    shown = for_role(data, identity_in(request.scope).role)
-    text = localise(json.dumps(shown, ensure_ascii=False), request.headers.get("host", ""))
+    text = localise(json.dumps(data, ensure_ascii=False), request.headers.get("host", ""))
     return Response(text, status, media_type="application/json")
+
+
+def _instance(request: Request, manager: Manager, actor: Actor, status: int = 200) -> Response:
+    """Answer with an instance, as whoever asks may see it."""
+    return _json(request, shown(manager.view(actor), identity_in(request.scope).permissions), status)
+
+
+def _instances(request: Request, manager: Manager) -> Response:
+    permissions = identity_in(request.scope).permissions
+    return _json(request, [shown(view, permissions) for view in manager.list_views()])
 
 
 def _made(request: Request, manager: Manager, actor: Actor, status: int = 201) -> Response:
     """Answer with an instance that is new, and leave its name for the audit log."""
     request.scope[DETAIL_KEY] = actor.row.slug
-    return _json(request, manager.view(actor), status)
+    return _instance(request, manager, actor, status)
 
 
 def router(manager: Manager) -> APIRouter:
@@ -62,49 +72,60 @@ def router(manager: Manager) -> APIRouter:
 
 def _add_instances(routes: APIRouter, manager: Manager) -> None:
     @routes.get(
-        "/api/instances", response_model=list[Instance], operation_id="list_instances", dependencies=access.VIEWER
+        "/api/instances",
+        response_model=list[Instance],
+        operation_id="list_instances",
+        dependencies=needs(Permission.INSTANCES_VIEW),
     )
     async def list_instances(request: Request) -> Response:
         """List all instances."""
-        return _json(request, manager.list_views())
+        return _instances(request, manager)
 
     @routes.post(
         "/api/instances",
         response_model=Instance,
         status_code=201,
         responses=problem_responses(409),
-        dependencies=access.ADMIN,
+        dependencies=needs(Permission.INSTANCES_EDIT),
     )
     async def create_instance(request: Request, wanted: InstanceCreate) -> Response:
         """Make an instance from a blueprint."""
         return _made(request, manager, await manager.create(wanted))
 
-    @routes.post("/api/instances/order", response_model=list[Instance], dependencies=access.ADMIN)
+    @routes.post("/api/instances/order", response_model=list[Instance], dependencies=needs(Permission.INSTANCES_EDIT))
     async def order_instances(request: Request, wanted: Order) -> Response:
         """Set the order in which instances are listed."""
         await manager.arrange(wanted.ids)
-        return _json(request, manager.list_views())
+        return _instances(request, manager)
 
-    @routes.get("/api/instances/{id}", response_model=Instance, dependencies=access.VIEWER)
+    @routes.get("/api/instances/{id}", response_model=Instance, dependencies=needs(Permission.INSTANCES_VIEW))
     async def get_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Show one instance."""
-        return _json(request, manager.view(manager.actor(id)))
+        return _instance(request, manager, manager.actor(id))
 
-    @routes.get("/api/instances/{id}/runs", response_model=list[Run], dependencies=access.VIEWER)
+    @routes.get("/api/instances/{id}/runs", response_model=list[Run], dependencies=needs(Permission.INSTANCES_VIEW))
     async def list_runs(request: Request, id: Key) -> Response:  # noqa: A002
         """List the last 200 runs, newest first."""
         return _json(request, await manager.runs.of(manager.actor(id).row.id))
 
     @routes.patch(
-        "/api/instances/{id}", response_model=Instance, responses=problem_responses(409), dependencies=access.ADMIN
+        "/api/instances/{id}",
+        response_model=Instance,
+        responses=problem_responses(409),
+        dependencies=needs(Permission.INSTANCES_EDIT),
     )
     async def change_instance(request: Request, id: Key, wanted: InstanceChange) -> Response:  # noqa: A002
         """Change an instance; what the program uses takes effect at its next start."""
         actor = manager.actor(id)
         await manager.change(actor, wanted)
-        return _json(request, manager.view(actor))
+        return _instance(request, manager, actor)
 
-    @routes.delete("/api/instances/{id}", status_code=204, responses=problem_responses(409), dependencies=access.ADMIN)
+    @routes.delete(
+        "/api/instances/{id}",
+        status_code=204,
+        responses=problem_responses(409),
+        dependencies=needs(Permission.INSTANCES_EDIT),
+    )
     async def delete_instance(
         id: Key,  # noqa: A002
         permanent: Annotated[bool, Query(description="Remove it for good instead of moving it to the trash.")] = False,
@@ -119,7 +140,7 @@ def _add_instances(routes: APIRouter, manager: Manager) -> None:
         response_model=Instance,
         status_code=201,
         responses=problem_responses(409),
-        dependencies=access.ADMIN,
+        dependencies=needs(Permission.INSTANCES_EDIT),
     )
     async def copy_instance(request: Request, id: Key, wanted: InstanceCopy) -> Response:  # noqa: A002
         """Clone an instance's choices and files."""
@@ -130,20 +151,25 @@ def _add_wishes(routes: APIRouter, manager: Manager) -> None:
     async def wish(request: Request, key: str, given: lifecycle.Input) -> Response:
         actor = manager.actor(key)
         await actor.wish(given)
-        return _json(request, manager.view(actor), 202)
+        return _instance(request, manager, actor, 202)
 
     @routes.post(
         "/api/instances/{id}/start",
         response_model=Instance,
         status_code=202,
         responses=problem_responses(409),
-        dependencies=access.OPERATOR,
+        dependencies=needs(Permission.INSTANCES_RUN),
     )
     async def start_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Start an instance; one that runs stays as it is."""
         return await wish(request, id, lifecycle.Start())
 
-    @routes.post("/api/instances/{id}/stop", response_model=Instance, status_code=202, dependencies=access.OPERATOR)
+    @routes.post(
+        "/api/instances/{id}/stop",
+        response_model=Instance,
+        status_code=202,
+        dependencies=needs(Permission.INSTANCES_RUN),
+    )
     async def stop_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Stop an instance; one at rest stays as it is."""
         return await wish(request, id, lifecycle.Stop())
@@ -153,16 +179,16 @@ def _add_wishes(routes: APIRouter, manager: Manager) -> None:
         response_model=Instance,
         status_code=202,
         responses=problem_responses(409),
-        dependencies=access.OPERATOR,
+        dependencies=needs(Permission.INSTANCES_RUN),
     )
     async def restart_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Stop an instance and start it again."""
         return await wish(request, id, lifecycle.Restart())
 
     async def after(request: Request, actor: Actor) -> Response:
-        return _json(request, manager.view(actor))
+        return _instance(request, manager, actor)
 
-    @routes.post("/api/instances/{id}/rebuild", response_model=Instance, dependencies=access.OPERATOR)
+    @routes.post("/api/instances/{id}/rebuild", response_model=Instance, dependencies=needs(Permission.INSTANCES_RUN))
     async def rebuild_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Have the environment rebuilt at the next start."""
         actor = manager.actor(id)
@@ -173,7 +199,7 @@ def _add_wishes(routes: APIRouter, manager: Manager) -> None:
         "/api/instances/{id}/activate",
         response_model=Instance,
         responses=problem_responses(409),
-        dependencies=access.OPERATOR,
+        dependencies=needs(Permission.INSTANCES_RUN),
     )
     async def activate_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Give an instance the active slot: it also answers at /comfyui/ and at ComfyUI's own paths."""
@@ -187,12 +213,16 @@ def _add_script(routes: APIRouter, manager: Manager) -> None:
         body = json.dumps({"content": content, "version": version}, ensure_ascii=False)
         return Response(body, media_type="application/json", headers={"ETag": f'"{version}"'})
 
-    @routes.get("/api/instances/{id}/script", response_model=Script, dependencies=access.OPERATOR)
+    @routes.get("/api/instances/{id}/script", response_model=Script, dependencies=needs(Permission.SCRIPTS_READ))
     async def read_script(id: Key) -> Response:  # noqa: A002
         """Read the launch script."""
         return answer(*await manager.read_script(manager.actor(id)))
 
-    @routes.get("/api/instances/{id}/script/blueprint", response_model=ScriptBlueprint, dependencies=access.OPERATOR)
+    @routes.get(
+        "/api/instances/{id}/script/blueprint",
+        response_model=ScriptBlueprint,
+        dependencies=needs(Permission.SCRIPTS_READ),
+    )
     async def read_script_blueprint(request: Request, id: Key) -> Response:  # noqa: A002
         """Read the present text of the script's blueprint, to compare."""
         return _json(request, await manager.compare_script(manager.actor(id)))
@@ -201,7 +231,7 @@ def _add_script(routes: APIRouter, manager: Manager) -> None:
         "/api/instances/{id}/script",
         response_model=Script,
         responses=problem_responses(409, 412),
-        dependencies=access.ADMIN,
+        dependencies=needs(Permission.SCRIPTS_EDIT),
     )
     async def save_script(id: Key, script: ScriptSave, if_match: IfMatch = None) -> Response:  # noqa: A002
         """Save the launch script, if nobody changed it meanwhile."""
@@ -213,19 +243,22 @@ def _add_script(routes: APIRouter, manager: Manager) -> None:
 
 
 def _add_trash(routes: APIRouter, manager: Manager) -> None:
-    @routes.get("/api/trash", response_model=list[Trashed], dependencies=access.VIEWER)
+    @routes.get("/api/trash", response_model=list[Trashed], dependencies=needs(Permission.INSTANCES_VIEW))
     async def list_trash(request: Request) -> Response:
         """List deleted instances, newest first."""
         return _json(request, manager.trash())
 
     @routes.post(
-        "/api/trash/{id}/restore", response_model=Instance, responses=problem_responses(409), dependencies=access.ADMIN
+        "/api/trash/{id}/restore",
+        response_model=Instance,
+        responses=problem_responses(409),
+        dependencies=needs(Permission.INSTANCES_EDIT),
     )
     async def restore_instance(request: Request, id: EntryId) -> Response:  # noqa: A002
         """Bring a deleted instance back."""
         return _made(request, manager, await manager.restore(id), 200)
 
-    @routes.delete("/api/trash/{id}", status_code=204, dependencies=access.ADMIN)
+    @routes.delete("/api/trash/{id}", status_code=204, dependencies=needs(Permission.INSTANCES_EDIT))
     async def remove_from_trash(id: EntryId) -> Response:  # noqa: A002
         """Remove a deleted instance for good."""
         await manager.remove_from_trash(id)

@@ -8,7 +8,7 @@ import stat
 from aikore.errors import InvalidPathError, NotFoundError
 from aikore.instances.files import InstanceFiles
 from aikore.instances.lifecycle import Examined, Harm
-from aikore.launch.local import LOCK_NAME, RECORD_NAME
+from aikore.launch.living import LOCK_NAME, RECORD_NAME
 
 KINDS = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe"}
 

@@ -1,4 +1,4 @@
-"""The folders of instances, their launch scripts and the trash. All functions block: call them in a thread.
+"""The folders of instances and their launch scripts. All functions block: call them in a thread.
 
 Nothing is deleted through a link, and nothing is half-written: files are replaced whole, folders are moved by one
 rename.
@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import re
 import shutil
 import stat
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from aikore.config import Settings
-from aikore.disk import directory_size, open_plain, read_small, remove_tree, require_space, storage, write_whole
+from aikore.disk import (
+    directory_size,
+    open_plain,
+    read_small,
+    remove_tree,
+    require_no_mounts,
+    require_space,
+    storage,
+    write_whole,
+)
 from aikore.errors import InvalidError, NotFoundError
+from aikore.instances.cards import CARD_NAME
+from aikore.instances.trash import DOOMED, new_entry_id
 from aikore.launch.desktop import FOLDER_NAME as DESKTOP
 from aikore.launch.keeper import ROTATED
 from aikore.naming import contained
@@ -34,15 +42,12 @@ SCRIPT_MAX = 2**20
 FILES_TRASH = ".aikore-trash"
 """Folder in an instance's folder with the files that were deleted from it; it goes where the instance goes."""
 
-NOT_COPIED = ("env", "logs", "run.json", "run.lock", "stage", DESKTOP, FILES_TRASH)
+NOT_COPIED = ("env", "logs", "run.json", "run.lock", "stage", DESKTOP, FILES_TRASH, CARD_NAME)
 """What belongs to one installation or one run; a copy makes its own. Environments hold absolute paths."""
 
 TAIL_BYTES = 16384
 TAIL_LINES = 60
 """How much of a log's end is looked at for the cause of a failure."""
-
-TRASH_NAME = re.compile(r"\d{8}T\d{12}-[a-z0-9-]{1,63}")
-TRASH_CARD = "instance.json"
 
 
 def script_version(content: bytes) -> str:
@@ -80,16 +85,6 @@ def _log_start(logs: Path) -> int:
     return int(newest[1]) + (logs / newest[0]).lstat().st_size if newest else 0
 
 
-@dataclass(frozen=True, slots=True)
-class TrashEntry:
-    """A deleted instance. ``card`` holds its row."""
-
-    id: str
-    card: dict[str, Any]
-    deleted_at: datetime
-    size: int
-
-
 class InstanceFiles:
     """The folders of all instances of one home."""
 
@@ -108,36 +103,35 @@ class InstanceFiles:
 
     def create(self, slug: str, script: bytes) -> None:
         """Make the folders of a new instance with its launch script; all of it or nothing."""
-        require_space(self._settings.home, self._settings.disk_reserve_bytes)
-        with storage("Creating the instance's folder"):
-            self._undoing(slug, lambda: self._fill_new(slug, script))
-
-    def _fill_new(self, slug: str, script: bytes) -> None:
-        self.folder(slug).mkdir(mode=0o755)
-        (self.folder(slug) / "logs").mkdir()
-        self.outputs(slug).mkdir(mode=0o755)
-        write_whole(self.folder(slug) / SCRIPT_NAME, script, 0o755)
+        require_space(self._settings.instances_dir, self._settings.disk_reserve_bytes)
+        with storage("Creating the instance's folder"), _undoing() as made:
+            self.folder(slug).mkdir(mode=0o755)
+            made.append(self.folder(slug))
+            (self.folder(slug) / "logs").mkdir()
+            self.outputs(slug).mkdir(mode=0o755)
+            made.append(self.outputs(slug))
+            write_whole(self.folder(slug) / SCRIPT_NAME, script, 0o755)
 
     def copy(self, source: str, target: str) -> None:
-        """Clone an instance's files; its environment, desktop, logs and outputs are not copied."""
+        """Clone an instance's files; its environment, desktop, logs and outputs are not copied.
+
+        The clone takes its place when it is whole; what a killed manager made of it is doomed. Raises MountedError.
+        """
         origin = self.folder(source)
-        needed = sum(directory_size(p) for p in origin.iterdir() if p.name not in NOT_COPIED and not p.is_symlink())
-        require_space(self._settings.home, self._settings.disk_reserve_bytes, needed)
-
-        def work() -> None:
-            shutil.copytree(origin, self.folder(target), symlinks=True, ignore=_ignore_at_top(origin))
-            (self.folder(target) / "logs").mkdir()
+        with storage("Looking at the instance"):
+            tops = [path for path in origin.iterdir() if path.name not in NOT_COPIED]
+            for path in tops:
+                require_no_mounts(path, "be copied")
+            needed = sum(_size(path) for path in tops)
+        require_space(self._settings.instances_dir, self._settings.disk_reserve_bytes, needed)
+        clone = self.folder(f"{DOOMED}{new_entry_id(target)}")
+        with storage("Copying the instance"), _undoing() as made:
+            made.append(clone)
+            shutil.copytree(origin, clone, symlinks=True, ignore=_ignore(origin))
+            (clone / "logs").mkdir()
             self.outputs(target).mkdir()
-
-        with storage("Copying the instance"):
-            self._undoing(target, work)
-
-    def _undoing(self, slug: str, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException:
-            self.discard(slug)
-            raise
+            made.append(self.outputs(target))
+            clone.rename(self.folder(target))
 
     def discard(self, slug: str) -> None:
         """Remove the folders of an instance whose creation failed."""
@@ -156,7 +150,7 @@ class InstanceFiles:
             raise NotFoundError(f"{SCRIPT_NAME} of {slug} {_fault(error)}. {advice}") from error
 
     def write_script(self, slug: str, content: bytes) -> None:
-        require_space(self._settings.home, 0, len(content))
+        require_space(self._settings.instances_dir, 0, len(content))
         with storage("Saving the launch script"):
             write_whole(self._script_path(slug), content, 0o755)
 
@@ -168,68 +162,6 @@ class InstanceFiles:
 
     def _script_path(self, slug: str) -> Path:
         return contained(self.folder(slug), SCRIPT_NAME)
-
-    # The trash ----------------------------------------------------------------------------------------------
-
-    def trash(self, slug: str, card: dict[str, Any]) -> str:
-        """Move an instance's folders to the trash and return the entry's id. The folder's rename is the decision."""
-        entry_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{slug}"
-        entry = self._settings.trash_dir / entry_id
-        with storage("Moving the instance to the trash"):
-            self._settings.trash_dir.mkdir(exist_ok=True)
-            entry.mkdir()
-            try:
-                write_whole(entry / TRASH_CARD, json.dumps(card).encode(), 0o600)
-                if self.folder(slug).exists():
-                    self.folder(slug).rename(entry / "instance")
-            except OSError:
-                remove_tree(entry)
-                raise
-            if self.outputs(slug).exists():
-                self.outputs(slug).rename(entry / "outputs")
-        return entry_id
-
-    def list_trash(self) -> list[TrashEntry]:
-        """Return the deleted instances, newest first."""
-        entries = []
-        if self._settings.trash_dir.is_dir():
-            for folder in sorted(self._settings.trash_dir.iterdir(), reverse=True):
-                with suppress(OSError, ValueError, KeyError, NotFoundError):
-                    entries.append(self.trash_entry(folder.name))
-        return entries
-
-    def trash_entry(self, entry_id: str) -> TrashEntry:
-        """Return one entry. Raises NotFoundError."""
-        folder = self._settings.trash_dir / entry_id
-        if not TRASH_NAME.fullmatch(entry_id) or not _real_directory(folder):
-            raise NotFoundError(f"The trash holds no {entry_id[:100]!r}.")
-        try:
-            card = json.loads((folder / TRASH_CARD).read_bytes())
-        except (OSError, ValueError) as error:
-            raise NotFoundError(f"The trash entry {entry_id} has no readable {TRASH_CARD}.") from error
-        when = datetime.strptime(entry_id.split("-", 1)[0], "%Y%m%dT%H%M%S%f")
-        return TrashEntry(entry_id, card, when, directory_size(folder))
-
-    def restore(self, entry_id: str, slug: str) -> None:
-        """Move an entry's folders back, under ``slug``."""
-        entry = self._settings.trash_dir / entry_id
-        with storage("Restoring the instance"):
-            if (entry / "outputs").exists():
-                (entry / "outputs").rename(self.outputs(slug))
-            else:
-                self.outputs(slug).mkdir(exist_ok=True)
-            (entry / "instance").rename(self.folder(slug))
-            remove_tree(entry)
-
-    def remove_trash(self, entry_id: str) -> None:
-        """Delete an entry for good."""
-        self.trash_entry(entry_id)
-        with storage("Emptying the trash"):
-            remove_tree(self._settings.trash_dir / entry_id)
-
-    def trashed_ids(self) -> set[int]:
-        """Return the instance ids of all trash entries."""
-        return {entry.card["id"] for entry in self.list_trash() if "id" in entry.card}
 
 
 def _fault(error: OSError) -> str:
@@ -243,12 +175,34 @@ def _fault(error: OSError) -> str:
             return f"cannot be read: {error.strerror}"
 
 
-def _real_directory(path: Path) -> bool:
+@contextmanager
+def _undoing() -> Iterator[list[Path]]:
+    """Yield a list for the folders that the block makes; they are gone again when it fails."""
+    made: list[Path] = []
     try:
-        return stat.S_ISDIR(path.lstat().st_mode)
-    except OSError:
-        return False
+        yield made
+    except BaseException:
+        for path in made:
+            with suppress(OSError):
+                remove_tree(path)
+        raise
 
 
-def _ignore_at_top(origin: Path) -> Callable[[str, list[str]], set[str]]:
-    return lambda folder, names: set(NOT_COPIED) & set(names) if Path(folder) == origin else set()
+def _size(path: Path) -> int:
+    """Return the bytes of a file, or of a folder and what lies in it."""
+    return directory_size(path) if path.is_dir() and not path.is_symlink() else path.lstat().st_size
+
+
+def _ignore(origin: Path) -> Callable[[str, list[str]], set[str]]:
+    """Leave out, at the top, what is not copied, and everywhere what is no file, folder or link."""
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        special = {name for name in names if _is_special(Path(folder, name))}
+        return special | (set(NOT_COPIED) & set(names) if Path(folder) == origin else set())
+
+    return left_out
+
+
+def _is_special(path: Path) -> bool:
+    mode = path.lstat().st_mode
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))

@@ -140,7 +140,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """Nothing of the run's tree is left. ``lost``: its keeper was killed. ``tail``: the last lines of its log."""
+    """The run is over. ``lost``: its keeper was killed. ``tail``: the last lines of its log.
+
+    ``left`` names the processes of a lost run that are, or may be, still there; else nothing of its tree is left.
+    """
 
     run: int
     code: int | None = None
@@ -148,6 +151,7 @@ class Exited:
     lost: bool = False
     tail: tuple[str, ...] = ()
     ended_at: float | None = None
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +336,8 @@ def _exited(state: State, given: Exited, policy: RestartPolicy) -> Outcome:
             return _spawn(replace(ended, restarts=0))
         if state.failure:
             return replace(ended, status=Status.ERROR, detail=state.failure, failure=""), ()
+        if given.left:
+            return replace(ended, status=Status.ERROR, detail=reason(given)), ()
         return replace(ended, status=Status.STOPPED, detail=""), ()
     if given.code == 0 and not given.lost:
         return replace(ended, status=Status.STOPPED, detail="finished"), ()
@@ -345,6 +351,9 @@ def _exited(state: State, given: Exited, policy: RestartPolicy) -> Outcome:
 
 def reason(given: Exited) -> str:
     """Say why a run that ended by itself failed."""
+    if given.lost and given.left:
+        are = "is" if len(given.left) == 1 else "are"
+        return f"its keeper was killed; {', '.join(given.left)} {are} still there. End that, then start again"
     if given.lost:
         return "its keeper was killed; what was left of it has been ended"
     cause = f"ended by {given.signal}" if given.signal else f"exit code {given.code}"

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from aikore.blueprints.library import Library
 from aikore.config import Settings, shipped_dir
 from aikore.database.engine import Database
 from aikore.database.times import unix, utcnow
+from aikore.disk import remove_tree, storage
 from aikore.errors import (
     AiKoreError,
     ConflictError,
@@ -37,6 +39,7 @@ from aikore.events import Bus
 from aikore.identity import Original
 from aikore.instances import copied, lifecycle, ports, views
 from aikore.instances.actor import Actor, Readiness
+from aikore.instances.chores import Chores
 from aikore.instances.examine import examine
 from aikore.instances.files import InstanceFiles, clean_script, script_version
 from aikore.instances.mounts import MountWatch
@@ -45,6 +48,8 @@ from aikore.instances.rows import HouseRow, InstanceRow
 from aikore.instances.runs import Note, RunBook, forget_runs
 from aikore.instances.schemas import InstanceChange, InstanceCreate
 from aikore.instances.stored import Faults, read_rows
+from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, TRASH, Removed
+from aikore.instances.trash import Moves, Trash
 from aikore.launch import desktop
 from aikore.launch.environment import AMD, Place, launch_environment
 from aikore.launch.keeper import machine_session
@@ -52,6 +57,7 @@ from aikore.launch.protocol import Launcher, RunSpec
 from aikore.launch.stages import StageWatcher
 from aikore.monitor.gpu import Gpu
 from aikore.monitor.instances import Subject
+from aikore.notices import Level, Noticeboard
 from aikore.proxy.routes import Proxy, Route
 
 log = logging.getLogger(__name__)
@@ -90,6 +96,7 @@ class Manager:
         launcher: Launcher,
         proxy: Proxy,
         bus: Bus,
+        notices: Noticeboard,
         gpus: Callable[[], Awaitable[Sequence[Gpu]]],
     ) -> None:
         """``gpus`` names those of this machine."""
@@ -97,17 +104,25 @@ class Manager:
         self.launcher = launcher
         self.stages = StageWatcher()
         self.files = InstanceFiles(settings)
+        self._bin = Trash(settings)
         self.runs = RunBook(database)
         self._database = database
         self._library = library
         self._proxy = proxy
         self._bus = bus
+        self._notices = notices
         self._gpus = gpus
         self._actors: dict[int, Actor] = {}
         self._headers: dict[int, Header] = {}
         self._faults: Faults = {}
         self._loaded = False
         self._trash: list[dict[str, Any]] = []
+        self._counting: set[str] = set()
+        self._counts, self._removals = Chores("trash sizes"), Chores("removals")
+        self._coming: list[InstanceRow] = []
+        """Rows of copies that are being made: their names, slugs and ports are taken."""
+        self._copied: list[Actor] = []
+        """Instances that are being copied."""
         self._structure = asyncio.Lock()
         self._dirty: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -131,7 +146,9 @@ class Manager:
         await asyncio.gather(*(actor.adopt() for actor in self._actors.values()))
         for actor in self._actors.values():
             actor.begin()
-        self._trash = await asyncio.to_thread(self._read_trash)
+        living = {row.id: row.slug for row in rows}
+        self._remove(await asyncio.to_thread(self._bin.sweep, living))
+        await self._trash_changed()
         self._loaded = True
         self._background(self._follow_disks())
 
@@ -161,14 +178,25 @@ class Manager:
 
     async def _finish_interrupted(self, rows: list[InstanceRow]) -> list[InstanceRow]:
         """Complete deletions, and undo restorations, that a killed manager left between its row and its folder."""
-        missing = [row for row in rows if not os.path.lexists(self.files.folder(row.slug))]
-        if not missing:
-            return rows
-        trashed = await asyncio.to_thread(self.files.trashed_ids)
-        restoring = await self._database.run(_restoring_ids)
-        gone = {row.id for row in missing if row.id in trashed or row.id in restoring}
-        await self._database.run(lambda s: _delete_rows(s, gone))
+        restoring = await self._database.run(_restorings)
+        gone = await asyncio.to_thread(lambda: {row.id for row in rows if self._is_gone(row, restoring.get(row.id))})
+        if gone or restoring:
+            await self._database.run(lambda s: _delete_rows(s, gone, restoring))
         return [row for row in rows if row.id not in gone]
+
+    def _is_gone(self, row: InstanceRow, restoring: str | None) -> bool:
+        """Say whether a row without its folder is to go; what belongs to the decision is completed."""
+        try:
+            if os.path.lexists(self.files.folder(row.slug)):
+                if restoring:
+                    self._bin.complete_restoration(restoring, row.slug)
+                return False
+            if restoring is not None or self._bin.complete(row.id, row.slug, row.created_at):
+                return True
+        except Exception as error:
+            log.error("%s: %s", row.slug, error)
+        log.error("the folder of %s (instances/%s) is gone", row.name, row.slug)
+        return False
 
     async def autostart(self) -> None:
         """Start what is to start by itself, once per start of the machine or of the house."""
@@ -327,18 +355,31 @@ class Manager:
         name = naming.clean_name(wanted_name)
         source.require_folder()
         async with self._structure:
+            self.actor(str(source.row.id))
             row = self._new_row(name, "", source.row.base_blueprint)
             _choose(row, source.row)
             row.autostart = False
             row.position = source.row.position
             row.script_origin = source.row.script_origin
-            actor = await self._settle(row, lambda: self.files.copy(source.row.slug, row.slug))
+            self._coming.append(row)
+            self._copied.append(source)
+        try:  # outside the lock: it may take long
+            await asyncio.to_thread(self.files.copy, source.row.slug, row.slug)
+            async with self._structure:
+                actor = await self._settle(row, lambda: None)
+        finally:
+            self._coming.remove(row)
+            self._copied.remove(source)
         return await self._open(actor)
+
+    def _rows(self) -> list[InstanceRow]:
+        """Return the rows whose names, slugs and ports are taken."""
+        return [*(actor.row for actor in self._actors.values()), *self._coming]
 
     def _new_row(self, name: str, hostname: str, blueprint: str) -> InstanceRow:
         self._check_name(name, None)
         self._check_hostname(hostname, None)
-        rows = [actor.row for actor in self._actors.values()]
+        rows = self._rows()
         slugs = {row.slug for row in rows}
         slug = naming.make_slug(name, lambda s: s in slugs or self.files.slug_in_use(s))
         return InstanceRow(
@@ -566,18 +607,47 @@ class Manager:
         if force:
             await self._stop_and_wait(actor)
         async with self._structure:
+            if actor in self._copied:
+                raise ConflictError(f"{actor.row.name} is being copied. Delete it when that is done.")
             await actor.retire()
             try:
-                card = self._card(actor) | {"runs": await self.runs.of(actor.row.id)}
-                entry = await asyncio.to_thread(self.files.trash, actor.row.slug, card)
+                moves = await self._throw_out(actor, permanent)
             except BaseException:
                 actor.unretire()
                 raise
             await self._forget(actor)
             if permanent:
-                await asyncio.to_thread(self.files.remove_trash, entry)
+                self._remove([target for _, target in moves.done])
         await self._trash_changed()
         await self._reroute_or_notice(actor)
+
+    async def _throw_out(self, actor: Actor, permanent: bool) -> Moves:
+        """Move the folders out of the house and delete the row; all of it or nothing."""
+        row = actor.row
+        if permanent:
+            moves = await asyncio.to_thread(self._bin.doom, row.slug)
+        else:
+            card = self._card(row) | {"runs": await self.runs.of(row.id)}
+            moves = await asyncio.to_thread(self._bin.throw_away, row.slug, card)
+        try:
+            await self._database.run(lambda s: _delete_rows(s, {row.id}))
+        except BaseException:
+            await asyncio.to_thread(moves.undo)
+            raise
+        return moves
+
+    def _remove(self, doomed: Iterable[Path]) -> None:
+        """Remove for good, in the background, what belongs to nobody any more."""
+        loop = asyncio.get_running_loop()
+        for path in doomed:
+            self._removals.add(partial(self._remove_one, path, loop))
+
+    def _remove_one(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            with storage(f"Removing {path}"):
+                remove_tree(path)
+        except AiKoreError as error:
+            loop.call_soon_threadsafe(self._notice, "error", error.message)
 
     async def _stop_and_wait(self, actor: Actor) -> None:
         with self._bus.subscribe() as changes:
@@ -586,19 +656,17 @@ class Manager:
                 await changes.next()
                 changes.reset()
 
-    def _card(self, actor: Actor) -> dict[str, Any]:
-        row = actor.row
+    def _card(self, row: InstanceRow) -> dict[str, Any]:
         kept = {"id": row.id, "slug": row.slug, "port": row.port, "script_origin": row.script_origin}
         return kept | {"last_run": row.last_run, "position": row.position} | views.configuration(row)
 
     async def _forget(self, actor: Actor) -> None:
-        await self._database.run(lambda s: _delete_rows(s, {actor.row.id}))
         actor.close()
         del self._actors[actor.row.id], self._headers[actor.row.id]
         self._dirty.discard(actor.row.id)
         self.runs.drop(actor.row.id)
         self._faults.pop(actor.row.id, None)
-        self._bus.publish("instance_removed", {"id": actor.row.id})
+        self._bus.publish(INSTANCE_REMOVED, Removed(id=actor.row.id))
 
     async def _reroute_or_notice(self, actor: Actor) -> None:
         try:
@@ -609,11 +677,11 @@ class Manager:
     async def restore(self, entry_id: str) -> Actor:
         """Bring an instance back from the trash, under its old slug and name where they are free."""
         async with self._structure:
-            entry = await asyncio.to_thread(self.files.trash_entry, entry_id)
+            entry = await asyncio.to_thread(self._bin.entry, entry_id)
             card = entry.card
             row = self._new_row(self._free_name(str(card["name"])), "", str(card["base_blueprint"]))
             old_slug = str(card["slug"])
-            taken = {actor.row.slug for actor in self._actors.values()}
+            taken = {row.slug for row in self._rows()}
             if naming.SLUG.fullmatch(old_slug) and old_slug not in taken and not self.files.slug_in_use(old_slug):
                 row.slug = old_slug
             chosen = {field: card[field] for field in CHOICES if field in card}
@@ -632,13 +700,18 @@ class Manager:
         return actor
 
     async def _settle_restored(self, row: InstanceRow, entry_id: str) -> Actor:
-        await self._database.run(lambda s: _add_restoring(s, row))
+        await self._database.run(lambda s: _add_restoring(s, row, entry_id))
         try:
-            await asyncio.to_thread(self.files.restore, entry_id, row.slug)
+            moves = await asyncio.to_thread(self._bin.restore, entry_id, row.slug)
+            try:
+                await self._database.run(lambda s: _end_restoring(s, row.id))
+            except BaseException:
+                await asyncio.to_thread(moves.undo)
+                raise
         except BaseException:
             await self._database.run(lambda s: _delete_rows(s, {row.id}))
             raise
-        await self._database.run(lambda s: s.execute(delete(HouseRow).where(HouseRow.key == _restoring(row.id))))
+        self._remove(await asyncio.to_thread(self._bin.drop, entry_id))
         self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
         actor = self._actors[row.id] = Actor(row, self)
         actor.begin()
@@ -648,15 +721,25 @@ class Manager:
     async def remove_from_trash(self, entry_id: str) -> None:
         """Delete a trash entry for good."""
         async with self._structure:
-            await asyncio.to_thread(self.files.remove_trash, entry_id)
+            self._remove(await asyncio.to_thread(self._bin.purge, entry_id))
         await self._trash_changed()
 
     async def _trash_changed(self) -> None:
-        self._trash = await asyncio.to_thread(self._read_trash)
-        self._bus.publish("trash", self._trash)
+        self._trash = [views.trash_view(entry) for entry in await asyncio.to_thread(self._bin.entries)]
+        self._bus.publish(TRASH, self._trash)
+        loop = asyncio.get_running_loop()
+        for entry in self._trash:
+            if entry["size"] is None and entry["id"] not in self._counting:
+                self._counting.add(entry["id"])
+                self._counts.add(partial(self._count, entry["id"], loop))
 
-    def _read_trash(self) -> list[dict[str, Any]]:
-        return [views.trash_view(entry) for entry in self.files.list_trash()]
+    def _count(self, entry_id: str, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_soon_threadsafe(self._counted, entry_id, self._bin.count(entry_id))
+
+    def _counted(self, entry_id: str, size: int) -> None:
+        self._counting.discard(entry_id)
+        self._trash = [entry | {"size": size} if entry["id"] == entry_id else entry for entry in self._trash]
+        self._bus.publish(TRASH, self._trash)
 
     # Rules --------------------------------------------------------------------------------------------------
 
@@ -666,7 +749,7 @@ class Manager:
 
     def _name_taken(self, name: str, own_id: int | None) -> bool:
         key = naming.name_key(name)
-        return any(actor.row.name_key == key and actor.row.id != own_id for actor in self._actors.values())
+        return any(row.name_key == key and (own_id is None or row.id != own_id) for row in self._rows())
 
     def _group_as_known(self, group: str, own_id: int | None) -> str:
         """Return a group as other instances that are in it write it, where only characters without a shape differ."""
@@ -758,7 +841,7 @@ class Manager:
         return free and await asyncio.to_thread(desktop.clear, self.desktop_of(row))
 
     def _other_displays(self, row: InstanceRow) -> set[int]:
-        return {actor.row.vnc_display or 0 for actor in self._actors.values() if actor.row is not row}
+        return {other.vnc_display or 0 for other in self._rows() if other is not row}
 
     def _orders(self, row: InstanceRow, run: int) -> RunSpec:
         self._headers[row.id] = header = self._read_header(row)
@@ -831,7 +914,7 @@ class Manager:
 
     def changed(self, actor: Actor) -> None:
         if actor.row.id in self._actors:
-            self._bus.publish("instance", self.view(actor))
+            self._bus.publish(INSTANCE, self.view(actor))
             if not self._dirty:
                 self._background(self._write_statuses())
             self._dirty.add(actor.row.id)
@@ -867,9 +950,9 @@ class Manager:
         except AiKoreError as error:
             self._notice("error", error.message)
 
-    def _notice(self, level: str, message: str) -> None:
+    def _notice(self, level: Level, message: str) -> None:
         log.log(logging.ERROR if level == "error" else logging.INFO, "%s", message)
-        self._bus.notice(level, message)
+        self._notices.tell(level, message)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -906,20 +989,26 @@ def _restoring(number: int) -> str:
     return f"restoring {number}"
 
 
-def _add_restoring(session: Session, row: InstanceRow) -> None:
+def _add_restoring(session: Session, row: InstanceRow, entry_id: str) -> None:
     session.add(row)
     session.flush()
-    session.add(HouseRow(key=_restoring(row.id), value=""))
+    session.add(HouseRow(key=_restoring(row.id), value=entry_id))
 
 
-def _restoring_ids(session: Session) -> set[int]:
-    keys = session.scalars(select(HouseRow.key).where(HouseRow.key.startswith("restoring ")))
-    return {int(key.rpartition(" ")[2]) for key in keys}
+def _end_restoring(session: Session, number: int) -> None:
+    session.execute(delete(HouseRow).where(HouseRow.key == _restoring(number)))
 
 
-def _delete_rows(session: Session, ids: set[int]) -> None:
+def _restorings(session: Session) -> dict[int, str]:
+    """Return the instances on their way back and the entries they come from."""
+    rows = session.scalars(select(HouseRow).where(HouseRow.key.startswith("restoring ")))
+    return {int(row.key.rpartition(" ")[2]): row.value for row in rows}
+
+
+def _delete_rows(session: Session, ids: set[int], restored: Iterable[int] = ()) -> None:
+    """Delete instances and what the database knows of them; those ``restored`` are no longer on their way."""
     session.execute(delete(InstanceRow).where(InstanceRow.id.in_(ids)))
-    session.execute(delete(HouseRow).where(HouseRow.key.in_([_restoring(number) for number in ids])))
+    session.execute(delete(HouseRow).where(HouseRow.key.in_([_restoring(number) for number in {*ids, *restored}])))
     forget_runs(session, ids)
 
 

@@ -212,11 +212,11 @@ class ScriptSave(BaseModel):
 
 
 class Trashed(BaseModel):
-    """A deleted instance. ``size`` in bytes."""
+    """A deleted instance."""
 
     id: str
     name: str
     slug: str
     base_blueprint: str
     deleted_at: datetime
-    size: int
+    size: int | None = Field(description="Bytes on disk; null until they were counted.")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from aikore import naming
-from aikore.auth.roles import Role
+from aikore.auth.permissions import Permission
 from aikore.blueprints.header import Header
 from aikore.config import Settings
 from aikore.database.times import stamp
 from aikore.instances.actor import Actor
-from aikore.instances.files import TrashEntry
 from aikore.instances.lifecycle import actions
 from aikore.instances.rows import InstanceRow
+from aikore.instances.trash import TrashEntry
 
 
 def instance_view(actor: Actor, header: Header, settings: Settings) -> dict[str, Any]:
@@ -48,33 +49,28 @@ def instance_view(actor: Actor, header: Header, settings: Settings) -> dict[str,
     }
 
 
-ACTION_ROLES = {
-    "edit": Role.ADMIN,
-    "delete": Role.ADMIN,
-    "copy": Role.ADMIN,
+ACTION_PERMISSIONS = {
+    "edit": Permission.INSTANCES_EDIT,
+    "delete": Permission.INSTANCES_EDIT,
+    "copy": Permission.INSTANCES_EDIT,
 }
-"""Who may do what a view offers; the rest is for operators."""
+"""What the actions of a view take; the rest takes ``instances.run``."""
+
+MATTERS: frozenset[str] = frozenset({Permission.INSTANCES_RUN, Permission.INSTANCES_EDIT})
+"""The permissions on which it depends what of an instance is shown."""
 
 HIDDEN = "••••••"
 
 
-def for_role(data: Any, role: Role) -> Any:
-    """Return data with instances in it as somebody of this role may see them.
+def shown(view: dict[str, Any], permissions: AbstractSet[str]) -> dict[str, Any]:
+    """Return the JSON of an instance as somebody with these permissions may see it.
 
     Actions that are not theirs are left out, and values of variables, which may be keys, are hidden.
     """
-    if role >= Role.ADMIN:
-        return data
-    if isinstance(data, list):
-        return [for_role(one, role) for one in data]
-    if not isinstance(data, dict):
-        return data
-    if "instances" in data:
-        return data | {"instances": for_role(data["instances"], role)}
-    if "actions" not in data:
-        return data
-    actions = [one for one in data["actions"] if role >= ACTION_ROLES.get(one, Role.OPERATOR)]
-    return data | {"actions": actions, "environment": dict.fromkeys(data["environment"], HIDDEN)}
+    if Permission.INSTANCES_EDIT in permissions:
+        return view
+    actions = [one for one in view["actions"] if ACTION_PERMISSIONS.get(one, Permission.INSTANCES_RUN) in permissions]
+    return view | {"actions": actions, "environment": dict.fromkeys(view["environment"], HIDDEN)}
 
 
 def configuration(row: InstanceRow) -> dict[str, Any]:

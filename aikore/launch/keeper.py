@@ -1,8 +1,12 @@
 """The keeper: a small process that holds one running instance and outlives the manager.
 
 It owns the process tree, the log files and ``run.json``. It is started as a script of its own with the standard
-library only and reads its orders, one JSON object, from descriptor 0. Keep imports few: its memory is paid per
-instance. SIGTERM asks it to stop the tree (stop signal, grace, SIGKILL); SIGQUIT to kill it now.
+library only. Keep imports few: its memory is paid per instance. SIGTERM asks it to stop the tree (stop signal, grace,
+SIGKILL); SIGQUIT to kill it now.
+
+Its descriptors are what it is known by: 0 has its orders (one JSON object), 3 the lock, 4 the instance's folder. On 1
+it tells, in one line, what it holds or why it cannot. Whatever lies in the folder may be anything, for apps write to it
+too: files are opened by :func:`open_plain` alone.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import os
 import re
 import select
 import signal
+import stat
 import struct
 import sys
 import time
@@ -25,18 +30,31 @@ CHUNK = 65536
 LIVE_INTERVAL = 0.2
 LADDER_INTERVAL = 0.05
 HELD_LINE_MAX = 16384
-PR_SET_CHILD_SUBREAPER = 36
+LOCK_FD = 3
+FOLDER_FD = 4
+PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
+PR_SET_CHILD_SUBREAPER = 36
 ROTATED = re.compile(r"output\.(\d{20})\.log\Z")
 
 
 def process_start(pid: int) -> int | None:
     """Return the kernel start time of ``pid`` in clock ticks (proc(5), field 22), None when it is gone."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            return int(stat.read().rsplit(b")", 1)[1].split()[19])
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rsplit(b")", 1)[1].split()[19])
     except (OSError, IndexError, ValueError):
         return None
+
+
+def open_plain(path: str, flags: int, mode: int, dir_fd: int | None = None) -> int:
+    """Open a plain file, made when it is missing, without following a link or waiting for a pipe."""
+    flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    fd = os.open(path, flags, mode, dir_fd=dir_fd)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise OSError(errno.EINVAL, "it is no plain file", path)
 
 
 def machine_session() -> str:
@@ -56,8 +74,8 @@ def descendants(root: int) -> set[int]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                with open(f"/proc/{name}/stat", "rb") as stat:
-                    fields = stat.read().rsplit(b")", 1)[1].split()
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    fields = file.read().rsplit(b")", 1)[1].split()
             except (OSError, IndexError):
                 continue
             parents[int(name)] = int(fields[1])
@@ -88,7 +106,7 @@ class Log:
         self.last_index = 0.0
         self.start = self._next_start()
         self._open()
-        self.live_fd = os.open(self._path("output.live"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self.live_fd = open_plain(self._path("output.live"), os.O_WRONLY, 0o644)
         self._show_live(b"")
         if self.size and os.pread(self.fd, 1, self.size - 1) != b"\n":
             self._store(b"\n")
@@ -106,9 +124,9 @@ class Log:
         return rotated[-1] + os.stat(self._path(f"output.{rotated[-1]:020d}.log")).st_size
 
     def _open(self) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self.fd = os.open(self._path("output.log"), flags, 0o644)
-        self.index_fd = os.open(self._path("output.idx"), flags, 0o644)
+        flags = os.O_RDWR | os.O_APPEND
+        self.fd = open_plain(self._path("output.log"), flags, 0o644)
+        self.index_fd = open_plain(self._path("output.idx"), flags, 0o644)
         self.size = os.fstat(self.fd).st_size
 
     @property
@@ -273,17 +291,58 @@ def last_drawn(line: bytes) -> bytes:
 
 
 class Record:
-    """``run.json``: preallocated and overwritten in place, so that it can be written on a full disk."""
+    """``run.json``: preallocated and overwritten in place, so that it can be written on a full disk.
 
-    def __init__(self, path: str, fields: dict[str, object]) -> None:
+    When its name no longer leads to it, a copy is laid there. The file it was opened as is written all the same: who
+    holds that one open learns the end in any case.
+    """
+
+    def __init__(self, folder: int, name: str, fields: dict[str, object]) -> None:
+        self.folder = folder
+        self.name = name
         self.fields = fields
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self.update()
+        self.fd = open_plain(name, os.O_RDWR, 0o600, dir_fd=folder)
+        self._write(self.fd)
 
     def update(self, **changes: object) -> None:
+        """Take down changes. What the disk refuses is left out: the run goes on."""
         self.fields.update(changes)
-        data = json.dumps(self.fields).encode().ljust(RECORD_SIZE - 1) + b"\n"
-        os.pwrite(self.fd, data, 0)
+        try:
+            self._write(self.fd)
+        except OSError:
+            pass
+        try:
+            if not self._leads_here():
+                self._lay_anew()
+        except OSError:
+            pass
+
+    def _write(self, fd: int) -> None:
+        os.pwrite(fd, json.dumps(self.fields).encode().ljust(RECORD_SIZE - 1) + b"\n", 0)
+        if os.fstat(fd).st_size > RECORD_SIZE:
+            os.ftruncate(fd, RECORD_SIZE)
+
+    def _leads_here(self) -> bool:
+        try:
+            return os.path.samestat(os.stat(self.name, dir_fd=self.folder, follow_symlinks=False), os.fstat(self.fd))
+        except FileNotFoundError:
+            return False
+
+    def _lay_anew(self) -> None:
+        """Put a copy under the name, in the place of whatever lies there, a folder excepted."""
+        temporary = f".{self.name}.new"
+        try:
+            os.unlink(temporary, dir_fd=self.folder)
+        except FileNotFoundError:
+            pass
+        fd = open_plain(temporary, os.O_WRONLY | os.O_EXCL, 0o600, dir_fd=self.folder)
+        try:
+            self._write(fd)
+            os.rename(temporary, self.name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
+        except OSError:
+            os.unlink(temporary, dir_fd=self.folder)
+        finally:
+            os.close(fd)
 
 
 class Keeper:
@@ -405,7 +464,7 @@ class Keeper:
             state="exited",
             requested=self.requested,
             exit_code=None if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status),
-            exit_signal=signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else None,
+            exit_signal=_signal_name(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else None,
             ended_at=time.time(),
         )
 
@@ -417,20 +476,31 @@ def _send(pid: int, number: int) -> None:
         pass
 
 
-def _spawn(orders: dict[str, object], pipe: int) -> int:
-    """Start the script in a session of its own; return its PID."""
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most of the real-time signals have no name
+        return f"SIG{number}"
+
+
+def _spawn(orders: dict[str, object], pipe: int, libc: ctypes.CDLL) -> int:
+    """Start the script in a session of its own; return its PID. It ends with the keeper, however that one ends."""
     command = [str(part) for part in orders["command"]]  # type: ignore[attr-defined]
     environment: dict[str, str] = orders["environment"]  # type: ignore[assignment]
+    keeper = os.getpid()
     pid = os.fork()
     if pid:
         return pid
     try:
-        os.setsid()
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != keeper:  # it died before it could be asked for
+            os._exit(127)
         null = os.open("/dev/null", os.O_RDONLY)
-        os.dup2(null, 0)
+        os.dup2(null, 0)  # before the session: a leader of one with orders is a keeper
         os.dup2(pipe, 1)
         os.dup2(pipe, 2)
         os.closerange(3, 256)
+        os.setsid()
         os.chdir(str(orders["folder"]))
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
@@ -441,15 +511,37 @@ def _spawn(orders: dict[str, object], pipe: int) -> int:
         os._exit(127)
 
 
-def _fresh_record(orders: dict[str, object], log_offset: int) -> dict[str, object]:
+def _hold_folder(orders: dict[str, object]) -> os.stat_result:
+    """Have the instance's folder on its descriptor, also where the manager did not pass it on; return its status."""
+    os.set_inheritable(LOCK_FD, False)
+    try:
+        given = os.fstat(FOLDER_FD)
+    except OSError:
+        given = None
+    if given is None or not stat.S_ISDIR(given.st_mode):
+        fd = os.open(str(orders["folder"]), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if fd != FOLDER_FD:
+            os.dup2(fd, FOLDER_FD, inheritable=False)
+            os.close(fd)
+    os.set_inheritable(FOLDER_FD, False)
+    return os.fstat(FOLDER_FD)
+
+
+def _fresh_record(orders: dict[str, object], folder: os.stat_result, pipe: int, log_offset: int) -> dict[str, object]:
+    environment: dict[str, str] = orders["environment"]  # type: ignore[assignment]
+    port = environment.get("WEBUI_PORT", "")
     return {
         "protocol": PROTOCOL,
         "run": orders["run"],
         "uuid": orders["uuid"],
+        "folder": [folder.st_dev, folder.st_ino],
         "session": machine_session(),
         "keeper_pid": os.getpid(),
         "keeper_start": process_start(os.getpid()),
         "pid": None,
+        "script_start": None,
+        "pipe": os.fstat(pipe).st_ino,
+        "port": int(port) if port.isascii() and port.isdigit() else None,
         "state": "running",
         "started_at": time.time(),
         "log_offset": log_offset,
@@ -460,6 +552,15 @@ def _fresh_record(orders: dict[str, object], log_offset: int) -> dict[str, objec
     }
 
 
+def _tell(line: dict[str, object]) -> None:
+    """Say the one line on descriptor 1, then let go of it."""
+    try:
+        os.write(1, json.dumps(line).encode() + b"\n")
+    except OSError:
+        pass
+    os.dup2(2, 1)
+
+
 def main() -> int:
     """Hold one run from its start to its end."""
     with open(0, "rb", closefd=False) as stdin:
@@ -468,18 +569,27 @@ def main() -> int:
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
     libc.prctl(PR_SET_NAME, b"aikore-keeper", 0, 0, 0)
-    read_end, write_end = os.pipe2(os.O_CLOEXEC)
-    os.set_blocking(read_end, False)
     try:
+        folder = _hold_folder(orders)
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(read_end, False)
         log = Log(str(orders["logs"]), int(str(orders["rotate_bytes"])), int(str(orders["keep"])))
-        record = Record(str(orders["record"]), _fresh_record(orders, log.offset))
+        fields = _fresh_record(orders, folder, write_end, log.offset)
+        record = Record(FOLDER_FD, os.path.basename(str(orders["record"])), fields)
     except OSError as error:
-        os.write(2, f"{os.strerror(error.errno or errno.EIO)}: {error.filename}\n".encode())
+        _tell({"error": error.strerror or str(error), "path": error.filename or orders["folder"]})
         return 74  # EX_IOERR, sysexits.h
+    try:
+        script_pid = _spawn(orders, write_end, libc)
+    except OSError as error:
+        record.update(state="exited", exit_code=71, ended_at=time.time())
+        _tell({"error": error.strerror or str(error), "path": None})
+        return 71  # EX_OSERR
     keeper = Keeper(orders, log, record, read_end)
-    keeper.script_pid = _spawn(orders, write_end)
+    keeper.script_pid = script_pid
     os.close(write_end)
-    record.update(pid=keeper.script_pid)
+    record.update(pid=script_pid, script_start=process_start(script_pid))
+    _tell(record.fields)
     keeper.run()
     keeper.finish()
     return 0

@@ -1,262 +1,444 @@
 """Runs programs on this machine, each below a keeper. Owns the lock, the spawn and the adoption of keepers.
 
 The lock on ``run.lock`` is taken here before the fork and its descriptor is inherited by the keeper alone, so it
-lives exactly as long as the keeper: whoever can take it knows that no keeper runs.
+lives as long as the keeper. A lock file can be removed, though: that no keeper runs is known only after a look at all
+processes (:mod:`aikore.launch.living`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import json
 import logging
 import os
 import signal
+import stat
 import sys
 import time
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from aikore import procfs
 from aikore.errors import ConflictError, StorageError
-from aikore.launch import keeper, processes
-from aikore.launch.protocol import RunExit, RunRecord, RunSpec
+from aikore.launch import keeper, living, processes, records
+from aikore.launch.handle import LocalHandle
+from aikore.launch.living import LOCK_NAME, LOGS_NAME, RECORD_NAME
+from aikore.launch.processes import Traces
+from aikore.launch.protocol import RunRecord, RunSpec
+from aikore.launch.records import read_record
+from aikore.launch.stages import STAGE_NAME
 
 log = logging.getLogger(__name__)
 
-RECORD_NAME = "run.json"
-LOCK_NAME = "run.lock"
-LOGS_NAME = "logs"
 START_TIMEOUT = 10.0
-"""Seconds a keeper may take until its record names it."""
+"""Seconds a keeper may take until it tells that it holds the run."""
+
+LOCK_PATIENCE = 3.0
+"""Seconds a lock may be held without a keeper: what a killed one was just starting holds it for a moment."""
+
+TREE_INTERVAL = 2.0
+"""Seconds between two looks at what lives below the keepers."""
+
+PLAIN = (RECORD_NAME, LOCK_NAME, STAGE_NAME, *(f"{LOGS_NAME}/output.{kind}" for kind in ("log", "idx", "live")))
+"""What a run writes to in its folder."""
 
 
-def read_record(folder: Path) -> RunRecord | None:
-    """Return what ``run.json`` says, or None when there is none that can be read."""
-    for _ in range(3):  # an overwrite in place may be seen half
-        try:
-            return _parse_record(json.loads((folder / RECORD_NAME).read_bytes()))
-        except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError):
-            time.sleep(0.001)
-    return None
+@dataclass(frozen=True, slots=True)
+class Born:
+    """A keeper that was just started. ``says`` is the pipe on which it tells what it holds."""
 
-
-def _parse_record(data: dict[str, Any]) -> RunRecord:
-    if data["protocol"] != keeper.PROTOCOL:
-        raise ValueError(f"run.json has protocol {data['protocol']}")
-    ending = RunExit(
-        code=data["exit_code"],
-        signal=data["exit_signal"],
-        requested=data["requested"],
-        ended_at=data["ended_at"],
-    )
-    names = ("run", "uuid", "session", "keeper_pid", "keeper_start", "pid", "state", "started_at", "log_offset")
-    return RunRecord(**{name: data[name] for name in names}, exit=ending)
-
-
-def _take_lock(folder: Path) -> int | None:
-    """Return a descriptor that holds the folder's lock, None when a keeper (or another manager) has it."""
-    fd = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        return None
-    return fd
-
-
-class LocalHandle:
-    """A run below a keeper on this machine; the keeper may be our child or an adopted one."""
-
-    def __init__(self, folder: Path, record: RunRecord, pidfd: int) -> None:
-        self._folder = folder
-        self._record = record
-        self._pidfd = pidfd
-        self._exit: asyncio.Future[RunExit] = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().add_reader(pidfd, self._keeper_ended)
-        self._cleanup: asyncio.Task[None] | None = None
-
-    @property
-    def record(self) -> RunRecord:
-        return self._record
-
-    async def wait(self) -> RunExit:
-        return await asyncio.shield(self._exit)
-
-    def stop(self) -> None:
-        self._signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self._signal(signal.SIGQUIT)
-
-    def pids(self) -> set[int]:
-        return keeper.descendants(self._record.keeper_pid)
-
-    def close(self) -> None:
-        """Let go of the keeper without ending it (the manager is being replaced)."""
-        if self._pidfd >= 0:
-            asyncio.get_running_loop().remove_reader(self._pidfd)
-            os.close(self._pidfd)
-            self._pidfd = -1
-
-    def _signal(self, number: int) -> None:
-        if self._pidfd >= 0:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, number)
-
-    def _keeper_ended(self) -> None:
-        self.close()
-        with suppress(ChildProcessError):
-            os.waitpid(self._record.keeper_pid, os.WNOHANG)
-        record = read_record(self._folder)
-        if record is not None and record.uuid == self._record.uuid:
-            self._record = record
-        if self._record.ended:
-            self._exit.set_result(self._record.exit)
-        else:
-            self._cleanup = asyncio.create_task(self._clean_up())
-
-    async def _clean_up(self) -> None:
-        left = await asyncio.to_thread(processes.kill_marked, self._record.uuid)
-        if left:
-            log.error("processes %s of a killed keeper in %s would not end", sorted(left), self._folder)
-        self._exit.set_result(RunExit(lost=True, requested=self._record.exit.requested, ended_at=time.time()))
+    pid: int
+    pidfd: int
+    says: int
 
 
 class LocalLauncher:
     """Starts keepers and finds the ones that run."""
 
+    def __init__(self) -> None:
+        self._handles: set[LocalHandle] = set()
+        self._trees = processes.Trees()
+        self._watching: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[living.Look] | None = None
+        self._ending: asyncio.Task[dict[str, tuple[str, ...]]] | None = None
+        self._to_end: list[Traces] = []
+
+    # Starting -----------------------------------------------------------------------------------------------
+
     async def start(self, spec: RunSpec) -> LocalHandle:
-        """Start a run; return when its keeper holds it.
+        """Start a run; return when its keeper holds it. Nothing is left of a start that failed.
 
         Raises ConflictError when a run of this folder lives, StorageError when its files cannot be written.
         """
-        try:
-            pid, uuid = await asyncio.to_thread(self._spawn, spec)
-        except OSError as error:
-            raise StorageError(f"The run could not be prepared in {spec.folder}: {error.strerror}.") from error
-        return await self._await_record(spec.folder, pid, uuid)
-
-    def _spawn(self, spec: RunSpec) -> tuple[int, str]:
-        logs = spec.folder / LOGS_NAME
-        logs.mkdir(exist_ok=True)
-        lock = _take_lock(spec.folder)
-        if lock is None:
-            raise ConflictError("This instance is already held by a keeper; wait until it has ended.")
+        await asyncio.to_thread(_prepare, spec.folder)
         uuid = uuid4().hex
+        with ExitStack() as held:
+            folder = await asyncio.to_thread(_open_folder, spec.folder)
+            held.callback(os.close, folder)
+            lock = await self._lock(spec.folder, folder)
+            held.callback(os.close, lock)
+            born = await asyncio.to_thread(_spawn, spec, uuid, lock, folder)
         try:
-            orders = self._orders_file(spec, uuid)
+            record = await self._hear(spec.folder, born)
+            descriptor = await asyncio.to_thread(living.open_record, born.pid)
+            return self._hold(spec.folder, record, born.pidfd, descriptor, spec.stop_grace)
+        except Exception:
+            os.close(born.pidfd)
+            await asyncio.to_thread(_undo, born.pid, Traces(uuid, spec.folder))
+            raise
+
+    async def _lock(self, path: Path, folder: int) -> int:
+        """Take the folder's lock when no keeper of the folder lives. Raises ConflictError."""
+        deadline = time.monotonic() + LOCK_PATIENCE
+        while True:
+            lock = await asyncio.to_thread(take_lock, folder, path)
             try:
-                return self._spawn_keeper(orders, lock), uuid
-            finally:
-                os.close(orders)
-        finally:
-            os.close(lock)
+                if keepers := (await self._look()).of(path):
+                    holder = f"a keeper (process {keepers[0].pid})"
+                    raise ConflictError(f"This instance is already held by {holder}; wait until it has ended.")
+                if lock is None and time.monotonic() > deadline:
+                    raise ConflictError(
+                        f"{path / LOCK_NAME} is locked by another program. End that program, then start again."
+                    )
+            except BaseException:
+                if lock is not None:
+                    os.close(lock)
+                raise
+            if lock is not None:
+                return lock
+            await asyncio.sleep(0.01)
 
-    def _orders_file(self, spec: RunSpec, uuid: str) -> int:
-        """Write the orders into anonymous memory: the environment may hold secrets and must be whole at once."""
-        fd = os.memfd_create("aikore-orders", os.MFD_CLOEXEC)
-        orders = {
-            "run": spec.run,
-            "uuid": uuid,
-            "command": spec.command,
-            "environment": {**spec.environment, processes.RUN_MARK: uuid},
-            "folder": str(spec.folder),
-            "logs": str(spec.folder / LOGS_NAME),
-            "record": str(spec.folder / RECORD_NAME),
-            "rotate_bytes": spec.rotate_bytes,
-            "keep": spec.keep,
-            "stop_signal": spec.stop_signal,
-            "stop_grace": spec.stop_grace,
-            "leftovers": [str(path) for path in spec.leftovers],
-        }
-        with open(fd, "wb", closefd=False) as memory:
-            memory.write(json.dumps(orders).encode())
-        os.lseek(fd, 0, os.SEEK_SET)
-        return fd
-
-    def _spawn_keeper(self, orders: int, lock: int) -> int:
-        """Start the keeper with the orders as descriptor 0 and the lock as descriptor 3.
-
-        posix_spawn, because forking a threaded manager would copy its locks.
-        """
-        program = [sys.executable, "-I", "-S", "-E", keeper.__file__]
-        errors = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    async def _hear(self, folder: Path, born: Born) -> RunRecord:
+        """Return what the new keeper says it holds. Raises StorageError when it cannot, or says nothing in time."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=2 * keeper.RECORD_SIZE)
         try:
-            return os.posix_spawn(
-                sys.executable,
-                program,
-                {"LC_ALL": "C.UTF-8"},
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, orders, 0),
-                    (os.POSIX_SPAWN_DUP2, errors, 1),
-                    (os.POSIX_SPAWN_DUP2, errors, 2),
-                    (os.POSIX_SPAWN_DUP2, lock, 3),
-                ],
-                setsid=True,
-                setsigmask=[],
-                setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE],
-            )
+            pipe = os.fdopen(born.says, "rb", buffering=0)
+            transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+        except Exception:
+            with suppress(OSError):
+                os.close(born.says)
+            raise
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                line = await reader.readline()
+        except TimeoutError:
+            raise StorageError(f"The keeper of {folder} did not start within {START_TIMEOUT:.0f} s.") from None
         finally:
-            os.close(errors)
+            transport.close()
+        return _told(folder, line)
 
-    async def _await_record(self, folder: Path, pid: int, uuid: str) -> LocalHandle:
-        deadline = time.monotonic() + START_TIMEOUT
-        while time.monotonic() < deadline:
-            record = read_record(folder)
-            if record is not None and record.uuid == uuid and record.pid is not None:
-                return LocalHandle(folder, record, os.pidfd_open(pid))
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                record = read_record(folder)
-                if record is not None and record.uuid == uuid:
-                    return _ended_handle(folder, record)
-                raise StorageError(
-                    f"The keeper could not write to {folder} (exit {os.waitstatus_to_exitcode(status)}). "
-                    "Look for a full disk or missing permissions."
-                )
-            await asyncio.sleep(0.002)
-        os.kill(pid, signal.SIGKILL)
-        raise StorageError(f"The keeper of {folder} did not start within {START_TIMEOUT:.0f} s.")
+    # Finding ------------------------------------------------------------------------------------------------
 
     async def adopt(self, folder: Path) -> LocalHandle | RunRecord | None:
         """Find the run of ``folder``: a living one, the record of an ended one, or None.
 
-        What a killed keeper left running is killed before this returns.
+        What a killed keeper left running is ended before this returns. What belongs to another folder, of which this
+        one is a copy, is left alone.
         """
-        return await self._adopt_living(folder) or await asyncio.to_thread(self._ended, folder)
-
-    async def _adopt_living(self, folder: Path) -> LocalHandle | None:
         deadline = time.monotonic() + START_TIMEOUT
-        while time.monotonic() < deadline:
-            lock = _take_lock(folder)
-            if lock is not None:
-                os.close(lock)
+        while True:
+            look = await self._look()
+            if keepers := look.of(folder):
+                if handle := await self._take_over(folder, keepers):
+                    return handle
+            elif not await asyncio.to_thread(is_locked, folder):
+                break
+            if time.monotonic() > deadline:
+                log.error("%s is locked, but no keeper holds it", folder)
+                break
+            await asyncio.sleep(0.01)  # a keeper that is just starting or just ending
+        return await self._ended(folder, look)
+
+    async def _take_over(self, folder: Path, keepers: list[living.Keeper]) -> LocalHandle | None:
+        """Hold the run of a living keeper; None while it is just starting or ending."""
+        record = await asyncio.to_thread(read_record, folder)
+        one = next((one for one in keepers if record and one.uuid == record.uuid), keepers[0])
+        for other in keepers:
+            if other is not one:
+                log.error("%s has a second keeper, process %d: it is asked to end", folder, other.pid)
+                _signal_process(other.pid, other.start, signal.SIGTERM)
+        try:
+            pidfd = os.pidfd_open(one.pid)
+        except ProcessLookupError:
+            return None
+        descriptor: int | None = None
+        try:
+            descriptor = await asyncio.to_thread(living.open_record, one.pid)
+            held = await asyncio.to_thread(records.read_descriptor, descriptor) if descriptor is not None else None
+            if held is None or held.uuid != one.uuid:
+                log.warning("the record of %s cannot be read; its keeper is process %d", folder, one.pid)
+                held = await asyncio.to_thread(records.rebuild, one)
+            if not procfs.alive(one.pid, one.start) or held.pid is None or held.ended:
+                _close(pidfd, descriptor)
                 return None
-            record = read_record(folder)
-            if record and record.pid and not record.ended and procfs.alive(record.keeper_pid, record.keeper_start):
-                with suppress(ProcessLookupError):
-                    return LocalHandle(folder, record, os.pidfd_open(record.keeper_pid))
-            await asyncio.sleep(0.005)  # a keeper that is just starting or just ending
-        log.error("%s is locked, but its run.json names no living keeper", folder)
-        return None
+            handle = self._hold(folder, held, pidfd, descriptor, one.grace)
+        except BaseException:
+            _close(pidfd, descriptor)
+            raise
+        return handle
 
-    def _ended(self, folder: Path) -> RunRecord | None:
-        record = read_record(folder)
-        if record is None or record.ended:
+    async def _ended(self, folder: Path, look: living.Look) -> RunRecord | None:
+        record = await asyncio.to_thread(read_record, folder)
+        if record is None:
+            for uuid in await asyncio.to_thread(look.orphaned, folder):
+                await self.end_leftovers(Traces(uuid, folder))
+            return None
+        if record.ended:
             return record
+        left: tuple[str, ...] = ()
         if record.session == keeper.machine_session():
-            processes.kill_marked(record.uuid)
-        return replace(record, exit=replace(record.exit, lost=True))
+            if not await asyncio.to_thread(_is_own, record, folder, look):
+                log.warning("%s has the record of a run of another folder, of which it is a copy", folder)
+                return None
+            left = await self.end_leftovers(processes.traces_of(record, folder))
+        return replace(record, exit=replace(record.exit, lost=True, left=left))
+
+    def _hold(self, folder: Path, record: RunRecord, pidfd: int, descriptor: int | None, grace: float) -> LocalHandle:
+        handle = LocalHandle(self, folder, record, pidfd, descriptor, grace)
+        self._handles.add(handle)
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
+        return handle
+
+    # Looks that many share ----------------------------------------------------------------------------------
+
+    async def _look(self) -> living.Look:
+        """Return a look at all processes that began after this was asked."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look_once())
+        return await asyncio.shield(self._looking)
+
+    async def _look_once(self) -> living.Look:
+        await asyncio.sleep(0)
+        self._looking = None
+        return await asyncio.to_thread(living.look)
+
+    async def end_leftovers(self, traces: Traces) -> tuple[str, ...]:
+        """End what a killed keeper left; return what is or may be left of it."""
+        self._to_end.append(traces)
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end_once())
+        ended = await asyncio.shield(self._ending)
+        return ended.get(traces.uuid, ("what it started: it could not be looked for",))
+
+    async def _end_once(self) -> dict[str, tuple[str, ...]]:
+        await asyncio.sleep(0)
+        self._ending, runs, self._to_end = None, self._to_end, []
+        return await asyncio.to_thread(processes.end_leftovers, runs)
+
+    async def _watch(self) -> None:
+        """Remember what lives below the keepers: when one is killed, its children can no longer be told from others."""
+        while self._handles:
+            try:
+                roots = {handle.record.keeper_pid for handle in self._handles}
+                trees = await asyncio.to_thread(self._trees.look, roots)
+                for handle in list(self._handles) if trees is not None else ():
+                    if tree := (trees or {}).get(handle.record.keeper_pid):
+                        handle.tree = tree
+            except OSError as error:
+                log.warning("looking at the processes of instances: %s", error)
+            await asyncio.sleep(TREE_INTERVAL)
+        self._watching = None
+
+    def let_go(self, handle: LocalHandle) -> None:
+        """Take a handle that ended, or was closed, off the watch."""
+        self._handles.discard(handle)
 
 
-def _ended_handle(folder: Path, record: RunRecord) -> LocalHandle:
-    """Return a handle of a run that was over before we looked."""
-    read_end, write_end = os.pipe2(os.O_CLOEXEC)
-    os.close(write_end)  # readable at once, like the pidfd of an ended process
-    return LocalHandle(folder, record, read_end)
+def _is_own(record: RunRecord, folder: Path, look: living.Look) -> bool:
+    """Say whether an unended record of this machine session is of this folder, and its keeper is dead."""
+    if record.place is not None and record.place != living.identity(folder):
+        return False
+    return not any(one.uuid == record.uuid for one in look.keepers)
+
+
+# The folder -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in procfs.EXHAUSTED:
+            raise
+        raise StorageError(f"The run could not be prepared in {folder}: {error.strerror}.") from error
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder of logs. Raises StorageError when something that a run writes to is no plain file."""
+    with _writing(folder):
+        logs = folder / LOGS_NAME
+        if os.path.lexists(logs) and not logs.is_dir():
+            raise _unfit(logs, "it is no folder")
+        logs.mkdir(exist_ok=True)
+        for name in PLAIN:
+            path = folder / name
+            with suppress(FileNotFoundError):
+                if not stat.S_ISREG(path.lstat().st_mode):
+                    raise _unfit(path, "it is no plain file")
+
+
+def _unfit(path: Path | str, why: str) -> StorageError:
+    return StorageError(f"AiKore could not write to {path}: {why}. Remove it and start again.")
+
+
+def _open_folder(folder: Path) -> int:
+    with _writing(folder):
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def take_lock(folder: int, path: Path) -> int | None:
+    """Return a descriptor that holds the folder's lock, None when a keeper (or another manager) has it."""
+    try:
+        fd = keeper.open_plain(LOCK_NAME, os.O_RDWR, 0o600, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise _unfit(path / LOCK_NAME, "it is no plain file") from error
+        if error.errno in procfs.EXHAUSTED:
+            raise
+        raise StorageError(f"The run could not be prepared in {path}: {error.strerror}.") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(fd), os.stat(LOCK_NAME, dir_fd=folder, follow_symlinks=False)):
+            return fd
+    except OSError:
+        pass
+    os.close(fd)
+    return None
+
+
+def is_locked(folder: Path) -> bool:
+    """Say whether somebody holds the lock of a folder. What is no lock locks nothing."""
+    try:
+        fd = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in procfs.EXHAUSTED:
+            raise
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return False
+
+
+# The spawn ------------------------------------------------------------------------------------------------------
+
+
+def _told(folder: Path, line: bytes) -> RunRecord:
+    """Return the record that a new keeper told. Raises StorageError when it told a failure, or nothing."""
+    if not line:
+        raise StorageError(f"The keeper of {folder} ended before it held the run. Start it again.")
+    said = json.loads(line)
+    if "error" not in said:
+        return records.parse_record(line)
+    raise StorageError(
+        f"The keeper could not write to {said['path'] or folder}: {said['error']}. "
+        "Look for a full disk, missing permissions, or something that is no plain file."
+    )
+
+
+def _spawn(spec: RunSpec, uuid: str, lock: int, folder: int) -> Born:
+    """Start the keeper; nothing of it is left when that fails. The descriptors that are given stay open."""
+    with ExitStack() as passed, ExitStack() as ours:
+        says, told = os.pipe2(os.O_CLOEXEC)
+        passed.callback(os.close, told)
+        ours.callback(os.close, says)
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        passed.callback(os.close, null)
+        orders = _orders(spec, uuid)
+        passed.callback(os.close, orders)
+        given = []
+        for fd in (orders, told, null, lock, folder):  # above all the numbers they shall get
+            given.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16))
+            passed.callback(os.close, given[-1])
+        pid = _spawn_keeper(given)
+        try:
+            pidfd = os.pidfd_open(pid)
+        except BaseException:
+            _undo(pid, Traces(uuid, spec.folder))
+            raise
+        ours.pop_all()
+        return Born(pid, pidfd, says)
+
+
+def _orders(spec: RunSpec, uuid: str) -> int:
+    """Write the orders into anonymous memory: the environment may hold secrets and must be whole at once."""
+    orders = {
+        "run": spec.run,
+        "uuid": uuid,
+        "command": spec.command,
+        "environment": {**spec.environment, living.RUN_MARK: uuid},
+        "folder": str(spec.folder),
+        "logs": str(spec.folder / LOGS_NAME),
+        "record": str(spec.folder / RECORD_NAME),
+        "rotate_bytes": spec.rotate_bytes,
+        "keep": spec.keep,
+        "stop_signal": spec.stop_signal,
+        "stop_grace": spec.stop_grace,
+        "leftovers": [str(path) for path in spec.leftovers],
+    }
+    fd = os.memfd_create(living.ORDERS, os.MFD_CLOEXEC)
+    try:
+        with open(fd, "wb", closefd=False) as memory:
+            memory.write(json.dumps(orders).encode())
+        os.lseek(fd, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _spawn_keeper(given: list[int]) -> int:
+    """Start the keeper with these as its descriptors 0, 1, … up to the folder's.
+
+    posix_spawn, because forking a threaded manager would copy its locks.
+    """
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-I", "-S", "-E", keeper.__file__],
+        {"LC_ALL": "C.UTF-8"},
+        file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(given)],
+        setsid=True,
+        setsigmask=[],
+        setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE],
+    )
+
+
+def _undo(pid: int, traces: Traces) -> None:
+    """End a keeper whose start failed, and all it began. Blocks; run it in a thread."""
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + processes.PATIENCE
+    with suppress(ChildProcessError):
+        while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
+            time.sleep(0.002)
+    for what in processes.end_leftovers([traces]).values():
+        if what:
+            log.error("of a start that failed in %s there is still: %s", traces.folder, ", ".join(what))
+
+
+def _signal_process(pid: int, start: int, number: int) -> None:
+    with suppress(OSError):
+        pidfd = os.pidfd_open(pid)
+        try:
+            if procfs.alive(pid, start):
+                signal.pidfd_send_signal(pidfd, number)
+        finally:
+            os.close(pidfd)
+
+
+def _close(*descriptors: int | None) -> None:
+    for fd in descriptors:
+        if fd is not None:
+            os.close(fd)

@@ -1,16 +1,61 @@
-"""Finds and ends what a killed keeper left running, by the mark of its run."""
+"""Ends what a killed keeper left running. Kills only what certainly is of the run; names what only may be.
+
+Certain is: it carries the run's mark, was seen below the keeper, is of the script's session, holds the pipe of the
+run's log, or descends from one of these. That something listens on the instance's port or works in its folder is no
+proof: it may be somebody's shell.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 from aikore import procfs
-from aikore.launch.keeper import descendants
+from aikore.launch import keeper, living
+from aikore.launch.living import RUN_MARK
+from aikore.launch.protocol import RunRecord
 
-RUN_MARK = "AIKORE_RUN"
+log = logging.getLogger(__name__)
+
+PATIENCE = 5.0
+PAUSE = 0.02
+CLEAN_LOOKS = 3
+"""Looks in a row that must find nothing: who is being born or begins a program shows nothing for a moment."""
+
+NAMED = 3
+"""How many left processes an error names."""
+
+Member = tuple[int, int]
+"""PID and start time of a process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """By what the processes of a run are known. ``since``: when its keeper started; nothing of the run is older."""
+
+    uuid: str
+    folder: Path
+    since: int = 0
+    script: Member | None = None
+    pipe: int | None = None
+    port: int | None = None
+    tree: frozenset[Member] = frozenset()
+    """What was seen below the keeper while it lived."""
+
+    whole: bool = False
+    """Nothing but the tree can be left: it was looked through when the keeper lived."""
+
+
+def traces_of(record: RunRecord, folder: Path) -> Traces:
+    """Return by what the processes of a recorded run are known."""
+    script = (record.pid, record.script_start) if record.pid and record.script_start else None
+    return Traces(record.uuid, folder, record.keeper_start, script, record.pipe, record.port)
 
 
 def marked(run_uuid: str) -> set[int]:
@@ -18,21 +63,192 @@ def marked(run_uuid: str) -> set[int]:
     return procfs.marked(RUN_MARK, run_uuid)
 
 
-def kill_marked(run_uuid: str, patience: float = 5.0) -> set[int]:
-    """Kill what a dead keeper left behind, children of the found ones too; return the PIDs that would not go.
-
-    Blocks up to ``patience`` seconds: run it in a thread.
-    """
+def kill_marked(run_uuid: str, patience: float = PATIENCE) -> set[int]:
+    """Kill every process with the mark, whomever it belongs to; return the PIDs that would not go."""
     deadline = time.monotonic() + patience
     while True:
-        left = marked(run_uuid)
-        for pid in list(left):
-            left |= descendants(pid)
-        left = {pid for pid in left - {os.getpid()} if procfs.stat(pid)}
+        left = {pid for pid in marked(run_uuid) - {os.getpid()} if procfs.stat(pid)}
         if not left or time.monotonic() > deadline:
             return left
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in left:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, number)
-        time.sleep(0.01)
+        _kill(left)
+        time.sleep(PAUSE)
+
+
+def end_leftovers(runs: Sequence[Traces], patience: float = PATIENCE) -> dict[str, tuple[str, ...]]:
+    """Kill what dead keepers left of these runs; return, by run, what is or may be left of them.
+
+    A run that could not be looked for is missing in the answer. Blocks up to ``patience`` seconds: run it in a thread.
+    """
+    deadline = time.monotonic() + patience
+    clean = 0
+    found: dict[str, set[int]] = {}
+    search: _Search | None = None
+    while clean < CLEAN_LOOKS and time.monotonic() < deadline:
+        try:
+            search = search or _Search(runs)
+            found, unclear = search.look()
+            clean = 0 if found or unclear else clean + 1
+        except OSError as error:
+            log.warning("looking for what killed keepers left: %s", error)
+            clean = 0
+        _kill(pid for members in found.values() for pid in members)
+        time.sleep(PAUSE)
+    with suppress(OSError):
+        return {run.uuid: _named(search.possible(run, found.get(run.uuid, set()))) for run in runs} if search else {}
+    return {}
+
+
+def end_tree(root: int, patience: float = PATIENCE) -> frozenset[Member]:
+    """Kill all descendants of a living process that cannot do it itself; return them."""
+    deadline = time.monotonic() + patience
+    members: set[Member] = set()
+    while time.monotonic() < deadline and (tree := keeper.descendants(root)):
+        members |= {(pid, start) for pid in tree if (start := procfs.start_time(pid)) is not None}
+        _kill(tree)
+        time.sleep(PAUSE)
+    return frozenset(members)
+
+
+def describe(pid: int) -> str:
+    """Name a process for a person."""
+    return f"process {pid} ({procfs.title(pid)[:80] or 'unknown'})"
+
+
+def _kill(pids: Iterable[int]) -> None:
+    pids = list(pids)
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+
+
+def _named(pids: Iterable[int]) -> tuple[str, ...]:
+    pids = sorted(pids)
+    return tuple(map(describe, pids[:NAMED])) + ((f"{len(pids) - NAMED} more",) if len(pids) > NAMED else ())
+
+
+class _Search:
+    """Looks for the processes of some runs. The trees of living keepers are others' business and are left alone."""
+
+    def __init__(self, runs: Sequence[Traces]) -> None:
+        self._runs = {run.uuid: run for run in runs}
+        self._since = min((run.since for run in runs), default=0)
+        self._sessions = {run.script[0]: run for run in runs if run.script}
+        self._pipes = {f"pipe:[{run.pipe}]": run for run in runs if run.pipe}
+        self._members = {member: run for run in runs for member in run.tree}
+        self._places = {run.uuid: living.identity(run.folder) for run in runs}
+        self._keepers = {one.pid for one in living.look().keepers}
+        self._table: dict[int, procfs.Stat] = {}
+
+    def look(self) -> tuple[dict[str, set[int]], bool]:
+        """Return what certainly is of each run, and whether some process could not be judged now."""
+        self._table = table = procfs.table()
+        others = self._others()
+        found: dict[str, set[int]] = {}
+        unclear = False
+        for pid, process in table.items():
+            if pid in others or process.start < self._since or process.flags & procfs.KERNEL_THREAD:
+                continue
+            mark = living.read_mark(pid)
+            run = self._run_of(pid, process, mark)
+            if run and process.start >= run.since and not self._is_stranger(run, mark):
+                found.setdefault(run.uuid, set()).add(pid)
+            elif not run and not procfs.contents(f"/proc/{pid}/cmdline", 1):
+                unclear = unclear or _executes(pid)
+        for members in found.values():
+            members |= procfs.below(members, table) - others
+        return found, unclear
+
+    def possible(self, run: Traces, certain: set[int]) -> set[int]:
+        """Return what would not end, and orphans that listen on the run's port or work in its folder."""
+        self._table = table = procfs.table()
+        others = self._others()
+        if run.whole:
+            return certain & table.keys()
+        parents = {1, *procfs.ancestors(os.getpid(), table)}
+        inodes = procfs.listeners(run.port) if run.port else set()
+        return certain & table.keys() | {
+            pid
+            for pid, process in table.items()
+            if process.parent in parents
+            and process.start >= run.since
+            and not process.terminal
+            and not process.flags & procfs.KERNEL_THREAD
+            and pid not in others
+            and (procfs.holds_socket({pid}, inodes) or _works_in(pid, os.path.realpath(run.folder)))
+        }
+
+    def _others(self) -> set[int]:
+        own = os.getpid()
+        lineage = {own, *procfs.ancestors(own, self._table)}
+        return self._keepers | procfs.below(self._keepers, self._table) | lineage
+
+    def _run_of(self, pid: int, process: procfs.Stat, mark: living.Marked | None) -> Traces | None:
+        if mark:
+            return self._runs.get(mark.uuid)
+        if run := self._members.get((pid, process.start)):
+            return run
+        if (run := self._sessions.get(process.session)) and self._leads(run, process.session):
+            return run
+        if living.carries_orders(pid, process.session):
+            return self._runs.get(living.ordered_run(pid))
+        links = procfs.descriptors(pid) if self._pipes else []
+        return next((self._pipes[link] for link in links if link in self._pipes), None)
+
+    def _leads(self, run: Traces, session: int) -> bool:
+        """Say whether a session is the script's: its number was not given to a process that came later."""
+        leader = self._table.get(session)
+        return leader is None or (session, leader.start) == run.script
+
+    def _is_stranger(self, run: Traces, mark: living.Marked | None) -> bool:
+        """Say whether a process was started for another instance that exists: a copy's record has the same marks."""
+        place = living.identity(mark.folder) if mark and mark.folder else None
+        return place is not None and place != self._places[run.uuid]
+
+
+def _executes(pid: int) -> bool:
+    """Say whether a process without a command line lives and may be ours: it is just executing a program."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}").stat().st_uid == os.getuid() and procfs.process(pid) is not None
+    return False
+
+
+def _works_in(pid: int, folder: str) -> bool:
+    links = (procfs.target(pid, "cwd"), procfs.target(pid, "exe"), *procfs.descriptors(pid))
+    return any(link == folder or link.startswith(f"{folder}/") for link in links)
+
+
+class Trees:
+    """What lives below some keepers, at the cost of one small file a look while nothing is started on the machine.
+
+    A process joins a tree only by being born in it, so those seen outside are not read again for a while.
+    """
+
+    AFRESH_EVERY = 30
+
+    def __init__(self) -> None:
+        self._known: tuple[bytes, frozenset[int]] | None = None
+        self._outside: set[int] = set()
+        self._looks = 0
+
+    def look(self, roots: Iterable[int]) -> Mapping[int, frozenset[Member]] | None:
+        """Return the members below every root, None when nothing was started since the last look."""
+        known = procfs.contents("/proc/loadavg").rpartition(b" ")[2], frozenset(roots)
+        if known == self._known:
+            return None
+        self._known = known
+        self._looks += 1
+        if self._looks % self.AFRESH_EVERY == 0:
+            self._outside.clear()
+        return self._members(known[1])
+
+    def _members(self, roots: frozenset[int]) -> Mapping[int, frozenset[Member]]:
+        present = set(procfs.pids())
+        self._outside = (self._outside & present) - roots
+        seen = {pid: found for pid in present - self._outside if (found := procfs.process(pid))}
+        trees = {}
+        for root in roots:
+            trees[root] = frozenset((pid, seen[pid].start) for pid in procfs.below((root,), seen))
+        inside = {pid for tree in trees.values() for pid, _ in tree}
+        self._outside |= seen.keys() - inside - roots
+        return trees

@@ -30,13 +30,17 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class RunExit:
-    """How a run ended. ``lost`` means its keeper was killed, so nobody saw the exit."""
+    """How a run ended. ``lost`` means its keeper was killed, so nobody saw the exit.
+
+    ``left`` names the processes of a lost run that are, or may be, still there.
+    """
 
     code: int | None = None
     signal: str | None = None
     lost: bool = False
     requested: bool = False
     ended_at: float | None = None
+    left: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -45,7 +49,11 @@ class RunExit:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """What ``run.json`` says. Times are Unix seconds; ``*_start`` are kernel start times in clock ticks."""
+    """What ``run.json`` says. Times are Unix seconds; ``*_start`` are kernel start times in clock ticks.
+
+    ``place`` is the folder it belongs to, by device and inode: a copy has the same record. ``pipe`` is the inode of the
+    pipe that the log came through.
+    """
 
     run: int
     uuid: str
@@ -56,6 +64,10 @@ class RunRecord:
     state: str
     started_at: float
     log_offset: int = 0
+    place: tuple[int, int] | None = None
+    script_start: int | None = None
+    pipe: int | None = None
+    port: int | None = None
     exit: RunExit = field(default_factory=RunExit)
 
     @property

@@ -43,7 +43,7 @@ class StageWatcher:
         path = folder / STAGE_NAME
         try:
             await asyncio.to_thread(_lay, path, clear)
-            self._watches[path] = self._inotify.add_watch(path, Mask.CLOSE_WRITE | Mask.MODIFY)
+            self._watches[path] = self._inotify.add_watch(path, Mask.CLOSE_WRITE | Mask.MODIFY | Mask.DONT_FOLLOW)
         except OSError as error:
             log.warning("stages of %s cannot be followed: %s", folder, error)
             return

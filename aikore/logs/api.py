@@ -20,7 +20,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Receive, Scope, Send
 
-from aikore.auth import access
+from aikore.auth.access import needs
+from aikore.auth.permissions import Permission
 from aikore.errors import NotFoundError
 from aikore.live import close, end_quietly, until_gone, until_one_ends
 from aikore.logs import search as searching
@@ -154,7 +155,7 @@ def _add_read(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:
         "/api/instances/{id}/logs",
         response_model=LogText | LogMatches,
         responses=problem_responses(403, 404, 422, 500),
-        dependencies=access.VIEWER,
+        dependencies=needs(Permission.LOGS_READ),
     )
     async def read_log(
         request: Request,
@@ -208,7 +209,9 @@ async def _while_there(request: Request, reader: Reader, work: Callable[[threadi
 
 
 def _add_merged(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:
-    @routes.get("/api/logs/merged", responses=problem_responses(403, 404, 422, 500), dependencies=access.VIEWER)
+    @routes.get(
+        "/api/logs/merged", responses=problem_responses(403, 404, 422, 500), dependencies=needs(Permission.LOGS_READ)
+    )
     async def merge_logs(
         instances: Instances, before: Before = None, limit: Annotated[int, Query(ge=1, le=2000)] = 500
     ) -> MergedLines:
@@ -242,7 +245,7 @@ def _positions(logs: dict[int, View], before: str | None) -> dict[int, int]:
 
 
 def _add_stream(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:
-    @routes.websocket("/api/instances/{id}/logs/stream", dependencies=access.VIEWER)
+    @routes.websocket("/api/instances/{id}/logs/stream", dependencies=needs(Permission.LOGS_READ))
     async def stream_log(
         socket: WebSocket,
         id: str,  # noqa: A002
@@ -303,7 +306,7 @@ def _add_download(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:
         "/api/instances/{id}/logs/download",
         response_class=StreamingResponse,
         responses=responses,
-        dependencies=access.VIEWER,
+        dependencies=needs(Permission.LOGS_READ),
     )
     async def download_log(id: Key) -> StreamingResponse:  # noqa: A002
         """Download the whole log that is kept."""

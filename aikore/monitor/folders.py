@@ -85,7 +85,7 @@ class Folders:
         return {str(key): folder for key, folder in list(self._sizes.items())}
 
     def _run(self) -> None:
-        _be_gentle()
+        be_gentle()
         pause = FIRST_REST
         while not self._ending.wait(pause):
             try:
@@ -125,7 +125,7 @@ class _Ended(BaseException):
     """Nobody needs the size any more."""
 
 
-def _be_gentle() -> None:
+def be_gentle() -> None:
     """Let everybody else go first, at the processor and at the disk."""
     thread = threading.get_native_id()
     with suppress(OSError):

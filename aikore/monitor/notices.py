@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Literal
 
 from aikore.config import Settings
 from aikore.monitor.figures import GpuFigures, Stats
@@ -27,9 +28,9 @@ HARMFUL = frozenset({"hardware slowdown", "thermal (software)", "thermal (hardwa
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """``level`` is ``warning`` or ``error``."""
+    """Something to be told."""
 
-    level: str
+    level: Literal["warning", "error"]
     message: str
 
 

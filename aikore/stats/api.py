@@ -11,7 +11,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response, WebSocket
 from typing_extensions import TypedDict
 
-from aikore.auth import access
+from aikore.auth.access import needs
+from aikore.auth.permissions import Permission
 from aikore.errors import InvalidError, NotReadyError
 from aikore.live import until_gone, until_one_ends
 from aikore.monitor.figures import Stats
@@ -43,7 +44,12 @@ def router(sampler: Sampler, metrics: Callable[[], tuple[bytes, str]]) -> APIRou
     """Build the routes. ``metrics`` returns the text for Prometheus and its media type."""
     routes = APIRouter(tags=["system"], responses=problem_responses(403, 422, 500))
 
-    @routes.get("/api/system/stats", response_model=Stats, dependencies=access.VIEWER, responses=problem_responses(503))
+    @routes.get(
+        "/api/system/stats",
+        response_model=Stats,
+        dependencies=needs(Permission.SYSTEM_VIEW),
+        responses=problem_responses(503),
+    )
     async def stats() -> Response:
         """Tell what the sampler saw last of the machine, its GPUs and the running instances."""
         sampler.asked()
@@ -53,13 +59,13 @@ def router(sampler: Sampler, metrics: Callable[[], tuple[bytes, str]]) -> APIRou
             raise NotReadyError("The machine has not been looked at yet. Try again in a moment.") from None
         return Response(sample.text, media_type="application/json")
 
-    @routes.websocket("/api/system/stats/stream", dependencies=access.VIEWER)
+    @routes.websocket("/api/system/stats/stream", dependencies=needs(Permission.SYSTEM_VIEW))
     async def stream(socket: WebSocket) -> None:
         await socket.accept()
         with sampler.watching():
             await until_one_ends(_send(socket, sampler), until_gone(socket))
 
-    @routes.get("/api/system/history", response_model=HistoryAnswer, dependencies=access.VIEWER)
+    @routes.get("/api/system/history", response_model=HistoryAnswer, dependencies=needs(Permission.SYSTEM_VIEW))
     def history(
         series: Annotated[str, Query(max_length=8000, description="Names of series, separated by commas.")],
         start: Annotated[Time, Query(alias="from", description="Unix time; an hour ago.")] = None,
@@ -74,7 +80,7 @@ def router(sampler: Sampler, metrics: Callable[[], tuple[bytes, str]]) -> APIRou
         answer: HistoryAnswer = {"from": first, "to": first + step * count, "step": step, "series": found}
         return Response(json.dumps(answer, separators=(",", ":")), media_type="application/json")
 
-    @routes.get("/metrics", dependencies=access.VIEWER, response_class=Response, responses={200: _TEXT})
+    @routes.get("/metrics", dependencies=needs(Permission.SYSTEM_VIEW), response_class=Response, responses={200: _TEXT})
     def prometheus() -> Response:
         """Tell the figures in Prometheus' text format."""
         text, kind = metrics()

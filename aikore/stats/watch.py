@@ -1,16 +1,18 @@
-"""Turns samples and restarts into notices on the bus. Lives on the event loop."""
+"""Turns samples and restarts into notices. Lives on the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from typing import Any
+from collections.abc import Callable
 
 from aikore.events import Bus
+from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, View
 from aikore.monitor.figures import Stats
 from aikore.monitor.notices import Notice, Notices
 from aikore.monitor.sampler import Sampler
+from aikore.notices import Noticeboard
 
 log = logging.getLogger(__name__)
 
@@ -18,18 +20,28 @@ log = logging.getLogger(__name__)
 class Watch:
     """Watches the bus for instances and the sampler for figures."""
 
-    def __init__(self, bus: Bus, sampler: Sampler, notices: Notices) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        board: Noticeboard,
+        sampler: Sampler,
+        notices: Notices,
+        instances: Callable[[], list[View]],
+    ) -> None:
+        """``instances`` tells how they are now."""
         self._bus = bus
+        self._board = board
         self._sampler = sampler
         self._notices = notices
+        self._instances = instances
         self._seen: dict[int, int] = {}
         self._task: asyncio.Task[None] | None = None
         self.restarts: dict[int, int] = {}
         """Automatic restarts of each instance since this manager began."""
 
-    def begin(self, instances: list[dict[str, Any]]) -> None:
-        """Start to watch. ``instances`` are as they now are."""
-        self._seen = {one["id"]: one["restarts"] for one in instances}
+    def begin(self) -> None:
+        """Start to watch. What the instances did before does not count."""
+        self._seen = {one["id"]: one["restarts"] for one in self._instances()}
         self._sampler.on_sample = self._sampled
         self._task = asyncio.create_task(self._follow())
 
@@ -44,15 +56,25 @@ class Watch:
                 event = await changes.next()
                 if event is None:
                     changes.reset()
-                elif event.topic == "instance":
+                    self._look_again()
+                elif event.topic is INSTANCE:
                     self._instance(event.data)
-                elif event.topic == "instance_removed":
+                elif event.topic is INSTANCE_REMOVED:
                     self._removed(event.data["id"])
 
-    def _instance(self, view: dict[str, Any]) -> None:
+    def _look_again(self) -> None:
+        """Learn from the present what was told while nobody listened."""
+        present = self._instances()
+        for number in self._seen.keys() - {view["id"] for view in present}:
+            self._removed(number)
+        for view in present:
+            self._instance(view)
+
+    def _instance(self, view: View) -> None:
         number, restarts = view["id"], view["restarts"]
-        if restarts > self._seen.get(number, 0):
-            self.restarts[number] = self.restarts.get(number, 0) + 1
+        more = restarts - self._seen.get(number, 0)
+        if more > 0:
+            self.restarts[number] = self.restarts.get(number, 0) + more
             self._publish(self._notices.restarted(number, view["name"], time.time()))
         self._seen[number] = restarts
 
@@ -69,4 +91,4 @@ class Watch:
     def _publish(self, notice: Notice | None) -> None:
         if notice is not None:
             log.warning("%s", notice.message)
-            self._bus.notice(notice.level, notice.message)
+            self._board.tell(notice.level, notice.message)

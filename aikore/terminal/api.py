@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response, WebSocket
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from aikore.auth import access
+from aikore.auth.access import needs
 from aikore.auth.guard import DETAIL_KEY
 from aikore.auth.identity import Identity, identity_in
-from aikore.auth.roles import Role
+from aikore.auth.permissions import Permission
 from aikore.errors import AccessDeniedError, AiKoreError, NotFoundError
 from aikore.live import close, until_one_ends
 from aikore.problems import problem_responses
@@ -102,10 +102,10 @@ def router(sessions: Sessions, shell_of: ShellOf, house: Shell) -> APIRouter:
 
 
 def _may(identity: Identity, session: Session) -> bool:
-    """Say whether somebody may use a terminal: AiKore's own ones are for admins."""
+    """Say whether somebody who may use terminals may use this one: AiKore's own ones take more."""
     if identity.instance is not None and identity.instance != session.shell.instance:
         return False
-    return session.shell.instance is not None or identity.role >= Role.ADMIN
+    return session.shell.instance is not None or identity.may(Permission.SYSTEM_TERMINAL)
 
 
 def _add_list(routes: APIRouter, sessions: Sessions) -> None:
@@ -116,20 +116,20 @@ def _add_list(routes: APIRouter, sessions: Sessions) -> None:
         request.scope[DETAIL_KEY] = session.name or session.title
         return session
 
-    @routes.get("/api/terminals", response_model=list[Terminal], dependencies=access.OPERATOR)
+    @routes.get("/api/terminals", response_model=list[Terminal], dependencies=needs(Permission.TERMINALS))
     def list_terminals(request: Request) -> list[dict[str, Any]]:
         """List the open terminals."""
         identity = identity_in(request.scope)
         return [one.view() for one in sessions.all() if _may(identity, one)]
 
-    @routes.patch("/api/terminals/{id}", response_model=Terminal, dependencies=access.OPERATOR)
+    @routes.patch("/api/terminals/{id}", response_model=Terminal, dependencies=needs(Permission.TERMINALS))
     async def name_terminal(request: Request, id: Id, wanted: Rename) -> dict[str, Any]:  # noqa: A002
         """Give a terminal a name."""
         session = find(request, id)
         session.name = wanted.name
         return session.view()
 
-    @routes.delete("/api/terminals/{id}", status_code=204, dependencies=access.OPERATOR)
+    @routes.delete("/api/terminals/{id}", status_code=204, dependencies=needs(Permission.TERMINALS))
     async def end_terminal(request: Request, id: Id) -> Response:  # noqa: A002
         """End a terminal with all its programs."""
         await find(request, id).end()
@@ -152,7 +152,7 @@ def _add_sockets(routes: APIRouter, sessions: Sessions, shell_of: ShellOf, house
             return
         await _show(socket, session, at)
 
-    @routes.websocket("/api/instances/{id}/terminal", dependencies=access.OPERATOR)
+    @routes.websocket("/api/instances/{id}/terminal", dependencies=needs(Permission.TERMINALS))
     async def instance_terminal(
         socket: WebSocket,
         id: str,  # noqa: A002
@@ -163,7 +163,7 @@ def _add_sockets(routes: APIRouter, sessions: Sessions, shell_of: ShellOf, house
     ) -> None:
         await serve(socket, lambda: shell_of(id), session, offset, (columns, rows))
 
-    @routes.websocket("/api/terminal", dependencies=access.ADMIN)
+    @routes.websocket("/api/terminal", dependencies=needs(Permission.SYSTEM_TERMINAL))
     async def house_terminal(
         socket: WebSocket, session: SessionId = None, offset: At = None, columns: Columns = 80, rows: Columns = 24
     ) -> None:

@@ -177,7 +177,7 @@ class AiKoreServer:
                 self.http.delete(f"/api/blueprints/{blueprint['id']}").raise_for_status()
         for folder in ("trashcan", "outputs", "models"):
             for path in (self.home / folder).iterdir():
-                path.unlink() if path.is_symlink() or path.is_file() else shutil.rmtree(path)
+                path.unlink() if path.is_symlink() or path.is_file() else shutil.rmtree(path, ignore_errors=True)
 
     # What tests ask of it -----------------------------------------------------------------------------------
 

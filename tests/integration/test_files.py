@@ -6,10 +6,11 @@ import io
 import os
 import resource
 import socket
+import subprocess
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -391,3 +392,69 @@ def test_operators_read_and_admins_write_through_the_whole_house(aikore_factory:
     assert code(again) == (409, "conflict"), "NGINX hands the refusal on though the body was not read"
     noted = people["admin"].get("/api/auth/audit").json()[0]
     assert (noted["action"], noted["target"], noted["status"], noted["detail"]) == ("upload_file", "w", 409, "x")
+
+
+# Several disks ------------------------------------------------------------------------------------------------------
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+
+
+@contextmanager
+def mounted(path: Path, *what: str) -> Iterator[None]:
+    path.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", *(what or ("-t", "tmpfs", "tmpfs")), str(path)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+@as_root
+@pytest.mark.parametrize("path", ["app", "app/models"])
+def test_a_mount_inside_is_neither_moved_nor_deleted(files: Files, path: str) -> None:
+    nas = files.home / "nas"
+    nas.mkdir()
+    (nas / "model").write_text("weights")
+    with mounted(files.folder / "app" / "models", "--bind", str(nas)):
+        for answer in (
+            files.ask("DELETE", path=path),
+            files.ask("DELETE", path=path, permanent=True),
+            files.ask("POST", "/move", json={"path": path, "to": "elsewhere"}),
+        ):
+            assert code(answer) == (409, "mounted_inside"), answer.text
+            assert str(files.folder / "app/models") in answer.json()["detail"]
+            assert (nas / "model").read_text() == "weights"
+    assert files.ask("GET", "/trash").json() == []
+    assert files.ask("DELETE", path=path).status_code == 200
+
+
+@as_root
+def test_a_mount_in_the_trash_of_files_is_never_emptied(files: Files) -> None:
+    (files.folder / "app/models").mkdir(parents=True)
+    entry = files.ask("DELETE", path="app").json()["id"]
+    nas = files.home / "nas"
+    nas.mkdir()
+    (nas / "model").write_text("weights")
+    with mounted(files.folder / ".aikore-trash" / entry / "data/models", "--bind", str(nas)):
+        assert code(files.ask("DELETE", f"/trash/{entry}")) == (409, "mounted_inside")
+        assert code(files.ask("POST", f"/trash/{entry}/restore")) == (409, "mounted_inside")
+        assert (nas / "model").read_text() == "weights"
+    assert files.ask("POST", f"/trash/{entry}/restore").status_code == 200
+
+
+@as_root
+def test_outputs_on_another_disk_can_be_brought_back(files: Files) -> None:
+    with mounted(files.home / "outputs"):
+        (files.home / "outputs/web").mkdir()
+        (files.home / "outputs/web/image.png").write_text("png")
+        (files.folder / "note").touch()
+        image = files.ask("DELETE", path="image.png", place="outputs").json()
+        files.ask("DELETE", path="note").raise_for_status()
+        assert files.names(place="outputs") == [], "their trash is not shown"
+        assert [entry["path"] for entry in files.ask("GET", "/trash").json()] == ["note", "image.png"]
+        assert code(files.ask("DELETE", path=".aikore-trash", place="outputs")) == (409, "read_only")
+        assert files.ask("POST", f"/trash/{image['id']}/restore").status_code == 200
+        assert (files.home / "outputs/web/image.png").read_text() == "png"
+        again = files.ask("DELETE", path="image.png", place="outputs").json()
+        assert files.ask("DELETE", f"/trash/{again['id']}").status_code == 204
+        assert [entry["path"] for entry in files.ask("GET", "/trash").json()] == ["note"]

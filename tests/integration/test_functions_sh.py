@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -215,3 +215,65 @@ def test_an_environment_that_cannot_go_along_is_made_anew(bash: Bash, here: Path
     again = bash("use_python_env; python -c 'import sys; print(sys.prefix)'", INSTANCE_CONF_DIR=str(here / "copy"))
     assert "rebuilding" in again.stdout
     assert again.stdout.endswith(f"{here}/copy/env\n")
+
+
+# Other disks --------------------------------------------------------------------------------------------------------
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+
+
+@pytest.fixture
+def precious(here: Path) -> Iterator[Callable[[str], Path]]:
+    """Mount a folder with a model in it at a place below the instance; return the model."""
+    points: list[Path] = []
+
+    def mount(place: str) -> Path:
+        model = here / "my nas" / "model"
+        model.parent.mkdir(exist_ok=True)
+        model.write_text("weights")
+        points.append(here / "instance" / place)
+        points[-1].mkdir(parents=True, exist_ok=True)
+        subprocess.run(["mount", "--bind", str(model.parent), str(points[-1])], check=True)
+        return model
+
+    yield mount
+    for point in points:
+        subprocess.run(["umount", str(point)], check=True)
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("place", "script"),
+    [
+        ("env/my models", "use_python_env"),
+        ("env", "use_python_env"),
+        ("env.old.1/models", "use_python_env"),
+        ("app.part/models", 'git_checkout "$PWD/nowhere" "" "$INSTANCE_CONF_DIR/app"'),
+    ],
+)
+def test_a_rebuild_never_goes_on_into_another_disk(
+    bash: Bash, precious: Callable[[str], Path], here: Path, place: str, script: str
+) -> None:
+    (here / "instance/app/loras").rmdir()
+    model = precious(place)
+    (here / "instance" / "launch.sh").touch()
+    ended = bash(script, AIKORE_REBUILD="1")
+    assert ended.returncode == 1
+    assert f"something is mounted at {here}/instance/{place}. Unmount it first." in ended.stderr
+    assert model.read_text() == "weights"
+    assert (here / "instance" / place / "model").exists(), "it is where it was"
+
+
+@as_root
+@pytest.mark.parametrize("place", ["app/loras", "app/loras/nas"])
+def test_models_on_another_disk_are_not_moved_to_the_shared_ones(
+    bash: Bash, precious: Callable[[str], Path], here: Path, place: str
+) -> None:
+    model = precious(place)
+    (here / "instance/app/loras/own").touch()
+    ended = bash(LINK + " || echo refused")
+    assert "refused" in ended.stdout
+    assert f"mounted at {here}/instance/{place}" in ended.stdout
+    assert model.read_text() == "weights"
+    assert (here / "instance/app/loras/own").exists()
+    assert list((here / "models/loras").iterdir()) == []

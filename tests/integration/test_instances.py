@@ -294,7 +294,7 @@ def test_delete_moves_to_the_trash_and_restore_brings_everything_back(aikore: Ai
     assert not precious.exists()
     (entry,) = aikore.http.get("/api/trash").json()
     assert (entry["name"], entry["slug"]) == ("Keep Me", "keep-me")
-    assert entry["size"] >= 4
+    wait_until(lambda: (aikore.http.get("/api/trash").json()[0]["size"] or 0) >= 4)
     back = aikore.http.post(f"/api/trash/{entry['id']}/restore").json()
     assert (back["name"], back["slug"], back["environment"], back["autostart"]) == (
         "Keep Me",

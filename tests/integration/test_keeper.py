@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,61 +15,15 @@ from aikore import procfs
 from aikore.errors import ConflictError, StorageError
 from aikore.launch import processes
 from aikore.launch.local import LocalHandle, LocalLauncher
-from aikore.launch.protocol import RunRecord, RunSpec
-from tests.helpers.server import wait_until
-
-Run = Callable[..., "asyncio.Future[LocalHandle]"]
-
-
-class Bench:
-    """Starts scripts below keepers in one folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.launcher = LocalLauncher()
-        self.handles: list[LocalHandle] = []
-        self.runs = 0
-
-    async def run(self, script: str, **spec: object) -> LocalHandle:
-        self.runs += 1
-        (self.folder / "launch.sh").write_text(script)
-        given = RunSpec(
-            slug="x",
-            run=self.runs,
-            folder=self.folder,
-            command=("bash", "launch.sh"),
-            environment={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1"},
-            **{"stop_grace": 1.0, **spec},  # type: ignore[arg-type]
-        )
-        handle = await self.launcher.start(given)
-        self.handles.append(handle)
-        return handle
-
-    def log(self) -> str:
-        return (self.folder / "logs" / "output.log").read_text()
-
-    async def wait_for(self, condition: Callable[[], object], what: str = "") -> None:
-        await asyncio.to_thread(wait_until, condition, 15, what)
-
-    async def gone(self, handle: LocalHandle) -> None:
-        """Assert that nothing of the run is left."""
-        await self.wait_for(lambda: not processes.marked(handle.record.uuid), "no process is left")
+from aikore.launch.protocol import RunRecord
+from tests.helpers.keepers import Bench, ended
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     bench = Bench(tmp_path)
     yield bench
-    for handle in bench.handles:
-        handle.kill()
-        handle.close()
-        processes.kill_marked(handle.record.uuid)
-
-
-async def ended(handle: LocalHandle, seconds: float = 15) -> tuple[int | None, str | None]:
-    async with asyncio.timeout(seconds):
-        result = await handle.wait()
-    return result.code, result.signal
+    bench.clean_up()
 
 
 async def test_stdout_and_stderr_arrive_in_the_order_written(bench: Bench) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tomllib
 from enum import Enum
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from aikore import __version__
 from aikore.config import Settings
+from aikore.events import Topic
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -58,6 +60,17 @@ def test_every_socket_is_documented() -> None:
     assert documented == promised
 
 
+def test_every_topic_is_documented_with_its_permission() -> None:
+    import aikore.main  # noqa: F401 — loads all rooms
+
+    modules = [module for name, module in sys.modules.items() if name.split(".")[0] == "aikore"]
+    topics = {value for module in modules for value in vars(module).values() if isinstance(value, Topic)}
+    assert len({topic.name for topic in topics}) == len(topics), "names are unique"
+    text = (DOCS / "http.md").read_text().partition("## Events")[2].partition("\n## ")[0]
+    documented = set(re.findall(r"^\| `(\w+)` \| `([\w.]+)` \|", text, re.MULTILINE))
+    assert documented == {(topic.name, topic.needs) for topic in topics if topic.needs}
+
+
 def test_every_dependency_is_named_with_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
@@ -84,6 +97,6 @@ def test_relative_links_lead_somewhere() -> None:
 
 
 def test_the_changelog_begins_with_this_version() -> None:
-    first = re.search(r"^## (?!Unreleased$)(\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    first = re.search(r"^## (?!Unreleased)(\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert first is not None
     assert first[1] == __version__

@@ -27,10 +27,10 @@ class Store extends EventTarget {
 
   /** @param {Snapshot} data */
   #begin(data) {
-    this.instances = new Map(data.instances.map((instance) => [instance.id, instance]));
-    this.blueprints = data.blueprints;
-    this.trash = data.trash;
-    this.system = data.system;
+    this.instances = new Map((data.instances ?? []).map((instance) => [instance.id, instance]));
+    this.blueprints = data.blueprints ?? [];
+    this.trash = data.trash ?? [];
+    this.system = data.system ?? {};
     this.notices = data.notices ?? [];
     this.ready = true;
     this.#tell("all", null);

@@ -31,8 +31,9 @@ export function updateTrash() {
 /** @param {Trashed} entry @param {Dialog} dialog */
 function line(entry, { tried }) {
   const path = `/api/trash/${encodeURIComponent(entry.id)}`;
-  const remove = sureButton("Remove", `Remove ${shownSize(entry.size)} for good`, () => void tried(call("DELETE", path)));
+  const size = entry.size === null ? "" : shownSize(entry.size);
+  const remove = sureButton("Remove", size ? `Remove ${size} for good` : "Remove for good", () => void tried(call("DELETE", path)));
   const restore = el("button", { text: "Restore", "data-testid": "restore", onclick: () => void tried(call("POST", `${path}/restore`)) });
-  const what = `${entry.base_blueprint} · ${shownSize(entry.size)} · ${new Date(entry.deleted_at).toLocaleString()}`;
+  const what = `${entry.base_blueprint} · ${size || "counting…"} · ${new Date(entry.deleted_at).toLocaleString()}`;
   return listLine(entry.name, what, ...(access.may("admin") ? [restore, remove] : []));
 }

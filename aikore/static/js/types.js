@@ -42,7 +42,7 @@
  * @property {string | null} error
  * @property {Record<string, unknown>} [requires] what it needs, where it says so
  */
-/** @typedef {{id: string, name: string, slug: string, base_blueprint: string, deleted_at: string, size: number}} Trashed */
+/** @typedef {{id: string, name: string, slug: string, base_blueprint: string, deleted_at: string, size: number | null}} Trashed */
 /** @typedef {{id: string, name: string}} Gpu */
 /**
  * @typedef {object} Snapshot

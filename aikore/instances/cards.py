@@ -1,0 +1,38 @@
+"""The card in each instance's folder: what its row says, so that the folder can be taken in again without the row.
+
+It is written by AiKore alone, but lies where apps write: what is read from it is checked like anything from outside.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from aikore.disk import read_small, write_whole
+
+log = logging.getLogger(__name__)
+
+CARD_NAME = ".aikore-instance.json"
+CARD_MAX = 2**20
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return what an instance's folder says of itself; nothing where there is no card that can be read."""
+    with suppress(OSError, ValueError):
+        card = json.loads(read_small(folder / CARD_NAME, CARD_MAX))
+        if isinstance(card, dict):
+            return card
+    return {}
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Bring a folder's card up to date. A disk that refuses leaves the older one: the row is what counts."""
+    if read_card(folder) == card:
+        return
+    try:
+        write_whole(folder / CARD_NAME, json.dumps(card).encode(), 0o600)
+    except OSError as error:
+        log.warning("the card of %s was not written: %s", folder.name, error.strerror)

@@ -1,0 +1,182 @@
+"""Finds living keepers by what they are: the orders on descriptor 0 and the folder on descriptor 4. Changes nothing.
+
+A keeper is known by the folder itself (device and inode), not by its path: copies, and folders that took another's
+place, have the same paths. It is found without its record and its lock, which lie where apps and people reach them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from aikore import procfs
+from aikore.launch import keeper
+
+ORDERS = "aikore-orders"
+ORDERS_LINK = f"/memfd:{ORDERS} (deleted)"
+ORDERS_MAX = 16 * 2**20
+LOCK_NAME = "run.lock"
+RECORD_NAME = "run.json"
+LOGS_NAME = "logs"
+DELETED = " (deleted)"
+RUN_MARK = "AIKORE_RUN"
+"""The variable that every process of a run has in its environment, unless it wiped it."""
+
+FOLDER_MARK = "INSTANCE_CONF_DIR"
+
+Identity = tuple[int, int]
+"""Device and inode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """A living keeper. ``folder``: the path it was ordered to; ``place``: what it holds, None when that is gone."""
+
+    pid: int
+    start: int
+    run: int
+    uuid: str
+    grace: float
+    folder: Path
+    place: Identity | None
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A process with the mark of a run in its environment, and the folder of the instance it was started for."""
+
+    pid: int
+    uuid: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at all processes."""
+
+    keepers: tuple[Keeper, ...]
+    marked: tuple[Marked, ...]
+
+    def of(self, folder: Path) -> list[Keeper]:
+        """Return the keepers of a folder, the newest first: one, unless its lock was removed while it ran."""
+        place = identity(folder)
+        mine = [one for one in self.keepers if one.place == place and (place or one.folder == folder)]
+        return sorted(mine, key=lambda one: one.start, reverse=True)
+
+    def orphaned(self, folder: Path) -> set[str]:
+        """Return the runs of a folder of which something lives although their keeper does not."""
+        kept = {one.uuid for one in self.keepers}
+        return {one.uuid for one in self.marked if one.uuid not in kept and same_folder(one.folder, folder)}
+
+
+def identity(path: Path | str) -> Identity | None:
+    """Return device and inode of what a path leads to, None when it leads nowhere."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def same_folder(one: Path | str, other: Path | str) -> bool:
+    """Say whether two paths lead to one thing that exists."""
+    place = identity(one)
+    return place is not None and place == identity(other)
+
+
+def look() -> Look:
+    """Look at all processes. Blocks for milliseconds; raises OSError when we are out of descriptors."""
+    keepers, marked = [], []
+    for pid in procfs.pids():
+        if procfs.target(pid, "fd/0") == ORDERS_LINK:
+            if found := _keeper(pid):
+                keepers.append(found)
+        elif mark := read_mark(pid):
+            marked.append(mark)
+    return Look(tuple(keepers), tuple(marked))
+
+
+def read_mark(pid: int) -> Marked | None:
+    """Return which run and instance a process was started for; None when it does not say."""
+    environment = procfs.contents(f"/proc/{pid}/environ")
+    if f"{RUN_MARK}=".encode() not in environment:
+        return None
+    variables = dict(entry.partition("=")[::2] for entry in os.fsdecode(environment).split("\0"))
+    return Marked(pid, variables[RUN_MARK], variables.get(FOLDER_MARK, "")) if RUN_MARK in variables else None
+
+
+def carries_orders(pid: int, session: int) -> bool:
+    """Say whether this is a keeper's child that does not execute its script yet. A keeper leads its session."""
+    return session != pid and procfs.target(pid, "fd/0") == ORDERS_LINK
+
+
+def ordered_run(pid: int) -> str:
+    """Return the run that the orders on a process's descriptor 0 are for, "" where there are none."""
+    return str(_orders(pid).get("uuid", ""))
+
+
+def _keeper(pid: int) -> Keeper | None:
+    """Return the keeper that has this PID; its own child before the exec has the same orders, but leads no session."""
+    found = procfs.process(pid)
+    if found is None or found.session != pid:
+        return None
+    orders = _orders(pid)
+    try:
+        folder = Path(str(orders["folder"]))
+        run, uuid, grace = int(str(orders["run"])), str(orders["uuid"]), float(str(orders["stop_grace"]))
+    except (KeyError, ValueError):
+        return None
+    return Keeper(pid, found.start, run, uuid, grace, folder, _place(pid, folder))
+
+
+def _orders(pid: int) -> dict[str, object]:
+    try:
+        orders = json.loads(procfs.contents(f"/proc/{pid}/fd/0", ORDERS_MAX))
+    except (ValueError, RecursionError):
+        return {}
+    return orders if isinstance(orders, dict) else {}
+
+
+def _place(pid: int, ordered: Path) -> Identity | None:
+    """Return the folder that a keeper holds; the one now at its path where its own was removed."""
+    with suppress(OSError):
+        held = Path(f"/proc/{pid}/fd/{keeper.FOLDER_FD}").stat()
+        if stat.S_ISDIR(held.st_mode):
+            removed = procfs.target(pid, f"fd/{keeper.FOLDER_FD}").endswith(DELETED)
+            return identity(ordered) if removed else (held.st_dev, held.st_ino)
+    return _place_by_files(pid) or identity(ordered)
+
+
+def _place_by_files(pid: int) -> Identity | None:
+    """Return the folder of a keeper of AiKore 0.1, which holds files in it only."""
+    for number, link in _files(pid):
+        path = Path(link)
+        folder = path.parent if path.name == LOCK_NAME else path.parent.parent
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/fd/{number}").samefile(path):
+                return identity(folder)
+    return None
+
+
+def _files(pid: int) -> Iterable[tuple[str, str]]:
+    """Yield descriptor and path of the lock and the log of a keeper."""
+    with suppress(OSError):
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            link = procfs.target(pid, f"fd/{number}")
+            if Path(link).name in (LOCK_NAME, "output.log"):
+                yield number, link
+
+
+def open_record(pid: int) -> int | None:
+    """Open a keeper's record through its own descriptor, so also one that was removed; None where there is none."""
+    with suppress(OSError):
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            link = procfs.target(pid, f"fd/{number}").removesuffix(DELETED)
+            if Path(link).name == RECORD_NAME:
+                return os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return None
