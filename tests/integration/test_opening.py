@@ -51,6 +51,9 @@ GONE: dict[str, tuple[Break, str]] = {
 UNFIT: dict[str, tuple[Break, str]] = {
     "record a folder": (_instead("run.json", Path.mkdir), "run.json is a folder"),
     "lock a folder": (_instead("run.lock", Path.mkdir), "run.lock is a folder"),
+    "record a pipe": (_instead("run.json", os.mkfifo), "run.json is a pipe"),
+    "lock a pipe": (_instead("run.lock", os.mkfifo), "run.lock is a pipe"),
+    "record a link": (_instead("run.json", lambda path: path.symlink_to("/dev/zero")), "run.json is a link"),
     "script gone": (lambda folder: (folder / "launch.sh").unlink(), "launch.sh of broken is not there"),
     "script a pipe": (_instead("launch.sh", os.mkfifo), "launch.sh of broken is no plain file"),
     "script endless": (lambda folder: os.truncate(folder / "launch.sh", 2**31), "has more than 1048576 bytes"),
@@ -134,7 +137,8 @@ def test_an_instance_with_something_odd_where_a_file_of_aikores_should_be_reads_
         text = {"content": f"{LOOP}\n"}
         house.http.put("/api/instances/broken/script", json=text, headers={"If-Match": "*"}).raise_for_status()
     else:
-        (folder / ("run.json" if "record" in kind else "run.lock")).rmdir()
+        odd = folder / ("run.json" if "record" in kind else "run.lock")
+        odd.rmdir() if odd.is_dir() else odd.unlink()
     house.wait_status("broken", "stopped")
 
 
@@ -168,6 +172,28 @@ def test_an_instance_without_its_folder_can_be_deleted(house: AiKoreServer) -> N
     house.start()
     assert house.http.delete("/api/instances/broken").status_code == 204
     assert [one["slug"] for one in house.http.get("/api/instances").json()] == ["well"]
+    assert (house.home / AWAY / "launch.sh").is_file()
+
+
+def test_a_record_without_end_costs_neither_time_nor_memory(house: AiKoreServer) -> None:
+    record = house.home / "instances" / "broken" / "run.json"
+    record.touch()
+    os.truncate(record, 2**31)
+    house.start()
+    assert house.process is not None
+    memory = int(Path(f"/proc/{house.process.pid}/statm").read_text().split()[1]) * 4096
+    assert memory < 2**29
+    assert house.start_and_wait("broken")["status"] == "started"
+
+
+def test_deleting_an_instance_whose_folder_is_a_link_takes_the_link_and_nothing_behind_it(house: AiKoreServer) -> None:
+    folder, store = house.home / "instances" / "broken", house.home / "store"
+    folder.rename(store)
+    folder.symlink_to(store)
+    house.start()
+    store.rename(house.home / AWAY)
+    assert house.http.delete("/api/instances/broken?permanent=true").status_code == 204
+    assert not folder.is_symlink()
     assert (house.home / AWAY / "launch.sh").is_file()
 
 
