@@ -305,6 +305,11 @@ class Settings(BaseSettings):
         return shared / f"aikore-{os.getuid()}-{digest}"
 
     @property
+    def flags_dir(self) -> Path:
+        """Folder of the flags by which NGINX knows which routes are up."""
+        return self.run_dir / "up"
+
+    @property
     def manager_socket(self) -> Path:
         return self.run_dir / "manager.sock"
 

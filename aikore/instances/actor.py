@@ -12,19 +12,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from aikore import procfs
+from aikore import sockets
 from aikore.database.times import utcnow
 from aikore.errors import AiKoreError, BrokenInstanceError, NotFoundError, NotStoppedError, PortInUseError
 from aikore.instances import lifecycle
 from aikore.instances.failures import Failure, diagnose
 from aikore.instances.files import last_lines
 from aikore.instances.lifecycle import Examined, Harm, Input, State, Status, step
-from aikore.instances.probe import Answer, Target, look, stranger
+from aikore.instances.probe import Answer, Found, Listening, Target, Whose, look, who_has
 from aikore.instances.rows import InstanceRow
 from aikore.instances.runs import Note, ending_of
 from aikore.launch.keeper import machine_session
 from aikore.launch.protocol import Handle, Launcher, RunExit, RunRecord, RunSpec
 from aikore.launch.stages import StageWatcher, read_stage
+from aikore.proxy.flags import Flags
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,10 @@ LISTEN_INTERVAL = 0.05
 """Seconds between two looks whether the app listens: a refused connection to loopback costs about 0.1 ms."""
 
 UNWELL_INTERVAL = 0.2
+LISTENER_INTERVAL = 2.0
+"""Seconds between two looks for the listener of a program that is ready without one."""
+LOST_INTERVAL = 0.5
+"""Seconds between two looks at a started app whose port is not its own at the moment."""
 LOOK_TIMEOUT = 10.0
 ADOPTION_LOOK = 0.5
 """Seconds an adopted app gets to answer before the first status is told."""
@@ -58,10 +63,12 @@ class Workshop(Protocol):
 
     launcher: Launcher
     stages: StageWatcher
+    flags: Flags
 
     def folder(self, row: InstanceRow) -> Path: ...
     async def examine(self, row: InstanceRow) -> Examined: ...
     def readiness(self, row: InstanceRow) -> Readiness: ...
+    def name_of(self, pid: int) -> str | None: ...
     async def prepare(self, row: InstanceRow, run: int) -> RunSpec: ...
     def changed(self, actor: Actor) -> None: ...
     def became_ready(self, actor: Actor) -> None: ...
@@ -90,6 +97,8 @@ class Actor:
         self.failure: Failure | None = None
         """What is known of an error's cause; None while there is none."""
         self.handle: Handle | None = None
+        self._listening: Listening | None = None
+        self._flag = workshop.flags.of(row.slug)
         self._workshop = workshop
         self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._retired = False
@@ -226,12 +235,16 @@ class Actor:
         self._retired = True
 
     async def _check_port(self) -> None:
-        user = await asyncio.to_thread(procfs.describe_listener, self.row.port)
+        user = await asyncio.to_thread(self._port_user)
         if user:
             raise PortInUseError(
                 f"Port {self.row.port} is used by {user}. End that program, or create the instance anew "
                 "to give it another port."
             )
+
+    def _port_user(self) -> str | None:
+        inodes = sockets.local(self.row.port)
+        return who_has(inodes, self._workshop.name_of) if inodes else None
 
     async def feed(self, given: Input) -> None:
         """Take one input: next state, then its effects. Only the actor's own task and its adoption call this."""
@@ -316,6 +329,7 @@ class Actor:
 
     def _hold(self, handle: Handle) -> None:
         self.handle = handle
+        self._listening = Listening(handle, self.row.port, self._flag, self._workshop.name_of)
         self.started_at = utcnow_from(handle.record.started_at)
         self._note_start(handle.record)
         self._waiter = asyncio.create_task(self._await_exit(handle))
@@ -329,6 +343,10 @@ class Actor:
         self.tell(await self._exited(handle.record, ended))
 
     async def _exited(self, record: RunRecord, ended: RunExit) -> lifecycle.Exited:
+        try:
+            await asyncio.to_thread(self._flag.end, record.run)
+        except OSError:
+            log.exception("%s: its route cannot be closed", self.row.slug)
         tail: tuple[str, ...] = ()
         if not ended.clean and not ended.requested:
             try:
@@ -345,13 +363,13 @@ class Actor:
     def _watch(self, run: int) -> None:
         if self._watcher:
             self._watcher.cancel()
-        if self.handle and self.handle.record.run == run:
-            self._watcher = asyncio.create_task(self._keep_looking(run, self.handle))
+        if self.handle and self.handle.record.run == run and self._listening:
+            self._watcher = asyncio.create_task(self._keep_looking(run, self._listening))
 
-    async def _keep_looking(self, run: int, handle: Handle) -> None:
+    async def _keep_looking(self, run: int, listening: Listening) -> None:
         while True:
             try:
-                await self._look_after(run, handle)
+                await self._look_after(run, listening)
             except Exception as error:
                 log.exception("%s: looking whether it is ready failed", self.row.slug)
                 self.tell(lifecycle.Overdue(run, unforeseen(error)))
@@ -359,32 +377,44 @@ class Actor:
             else:
                 return
 
-    async def _look_after(self, run: int, handle: Handle) -> None:
+    async def _look_after(self, run: int, listening: Listening) -> None:
         readiness = self._workshop.readiness(self.row)
-        if readiness.window is not None:
-            await self._until_window(run, readiness, readiness.window)
-        elif readiness.target is None:
-            self.tell(lifecycle.Ready(run))
-        elif await self._until_ready(run, handle, readiness, readiness.target):
-            await self._while_up(run, readiness, readiness.target)
+        if readiness.target is None:
+            if readiness.window is not None:
+                await self._until_window(run, readiness, readiness.window)
+            else:
+                self.tell(lifecycle.Ready(run))
+            await self._mind_listener(readiness, listening)
+        elif await self._until_ready(run, readiness, readiness.target, listening):
+            await self._while_up(run, readiness, readiness.target, listening)
 
-    async def _until_ready(self, run: int, handle: Handle, readiness: Readiness, target: Target) -> bool:
+    async def _mind_listener(self, readiness: Readiness, listening: Listening) -> None:
+        """Open the route of a program that is ready without a port, for as long as it listens on it all the same."""
+        while True:
+            own = (await listening.look()).whose is Whose.OWN
+            await asyncio.sleep(max(readiness.health_interval, LISTENER_INTERVAL) if own else LISTENER_INTERVAL)
+
+    async def _until_ready(self, run: int, readiness: Readiness, target: Target, listening: Listening) -> bool:
         """Look until the app answers; False when it never can."""
         overdue_at = time.monotonic() + readiness.timeout
-        ours = False
+        told = ""
         while True:
             answer = await look(target, LOOK_TIMEOUT)
-            if answer is not Answer.NOBODY and not ours:
-                if other := await stranger(handle, target.port):
-                    self.tell(lifecycle.Refused(run, f"Port {target.port} is used by another program: {other}"))
-                    return False
-                ours = True
-            if answer is Answer.WELL:
+            found = await listening.look() if answer is not Answer.NOBODY else Found(Whose.NOBODY)
+            if found.whose is Whose.STRANGER:
+                self.tell(lifecycle.Refused(run, found.reason))
+                return False
+            if answer is Answer.WELL and found.whose is Whose.OWN:
                 self.tell(lifecycle.Ready(run))
                 return True
+            hint = found.reason or (await listening.elsewhere() if answer is Answer.NOBODY else "")
+            if hint and hint != told:
+                told = hint
+                self.tell(lifecycle.Stage(run, hint))
             if time.monotonic() > overdue_at:
                 overdue_at = float("inf")
-                self.tell(lifecycle.Overdue(run, f"no answer on port {target.port} within {readiness.timeout:g} s"))
+                silent = f"no answer on port {target.port} within {readiness.timeout:g} s"
+                self.tell(lifecycle.Overdue(run, hint or silent))
             await asyncio.sleep(LISTEN_INTERVAL if answer is Answer.NOBODY else UNWELL_INTERVAL)
 
     async def _until_window(self, run: int, readiness: Readiness, window: Path) -> None:
@@ -396,25 +426,27 @@ class Actor:
             await asyncio.sleep(UNWELL_INTERVAL)
         self.tell(lifecycle.Ready(run))
 
-    async def _while_up(self, run: int, readiness: Readiness, target: Target) -> None:
-        """Look whether a started app goes on answering."""
+    async def _while_up(self, run: int, readiness: Readiness, target: Target, listening: Listening) -> None:
+        """Look whether a started app goes on answering, on a port that goes on being its own."""
         well_at = time.monotonic()
-        stalled = False
+        own, told = True, ""
         patience = min(LOOK_TIMEOUT, readiness.health_timeout)
         while True:
             well = time.monotonic() - well_at < readiness.health_interval
-            interval = readiness.health_interval if well else min(readiness.health_interval, 2.0)
-            await asyncio.sleep(interval)
+            pause = readiness.health_interval if well else 2.0
+            await asyncio.sleep(min(readiness.health_interval, pause if own else LOST_INTERVAL))
             answer = await look(target, patience)
+            found = await listening.look()
+            own = found.whose is Whose.OWN
             silent = time.monotonic() - well_at
-            if answer is Answer.WELL:
+            if answer is Answer.WELL and own:
                 well_at = time.monotonic()
-                if stalled:
-                    stalled = False
+                if told:
+                    told = ""
                     self.tell(lifecycle.Ready(run))
-            elif not stalled and silent > readiness.health_timeout:
-                stalled = True
-                self.tell(lifecycle.Overdue(run, f"has not answered for {silent:.0f} s"))
+            elif found.reason not in ("", told) or (not told and silent > readiness.health_timeout):
+                told = found.reason or f"has not answered for {silent:.0f} s"
+                self.tell(lifecycle.Overdue(run, told))
 
     # Adoption -----------------------------------------------------------------------------------------------
 
@@ -474,14 +506,17 @@ class Actor:
 
     async def _first_look(self, run: int) -> None:
         readiness = self._workshop.readiness(self.row)
+        found = await self._listening.look() if self._listening else Found(Whose.NOBODY)
         if readiness.window is not None:
             well = await asyncio.to_thread(os.path.exists, readiness.window)
+        elif readiness.target is None:
+            well = True
         else:
-            well = readiness.target is None or await look(readiness.target, ADOPTION_LOOK) is Answer.WELL
+            well = found.whose is Whose.OWN and await look(readiness.target, ADOPTION_LOOK) is Answer.WELL
         if well:
             await self.feed(lifecycle.Ready(run))
         elif self.row.status in (Status.STARTED, Status.STALLED):
-            await self.feed(lifecycle.Overdue(run, "does not answer"))
+            await self.feed(lifecycle.Overdue(run, found.reason or "does not answer"))
         elif stage := await asyncio.to_thread(read_stage, self.folder):
             await self.feed(lifecycle.Stage(run, stage))
 

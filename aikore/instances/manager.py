@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from aikore import naming
+from aikore import naming, procfs
 from aikore.blueprints.header import Header, parse_header
 from aikore.blueprints.library import Library
 from aikore.config import Settings, shipped_dir
@@ -58,6 +58,7 @@ from aikore.launch.stages import StageWatcher
 from aikore.monitor.gpu import Gpu
 from aikore.monitor.instances import Subject
 from aikore.notices import Level, Noticeboard
+from aikore.proxy.flags import Flags
 from aikore.proxy.routes import Proxy, Route
 
 log = logging.getLogger(__name__)
@@ -103,6 +104,7 @@ class Manager:
         self.settings = settings
         self.launcher = launcher
         self.stages = StageWatcher()
+        self.flags = Flags(settings.flags_dir)
         self.files = InstanceFiles(settings)
         self._bin = Trash(settings)
         self.runs = RunBook(database)
@@ -144,6 +146,8 @@ class Manager:
         self._headers = {row.id: Header() for row in rows}
         self._actors = {row.id: Actor(row, self) for row in rows}
         await asyncio.gather(*(actor.adopt() for actor in self._actors.values()))
+        alive = {actor.row.slug for actor in self._actors.values() if actor.state.status in lifecycle.ALIVE}
+        await asyncio.to_thread(self.flags.keep, alive)
         for actor in self._actors.values():
             actor.begin()
         living = {row.id: row.slug for row in rows}
@@ -851,7 +855,7 @@ class Manager:
             run=run,
             folder=self.files.folder(row.slug),
             command=command,
-            leftovers=leftovers,
+            leftovers=(*leftovers, self.flags.path(row.slug)),
             environment=self.environment(row),
             stop_signal=header.stop_signal,
             stop_grace=self.settings.stop_grace,
@@ -877,6 +881,14 @@ class Manager:
     def _desktop_browser(self, header: Header) -> str | None:
         """Return which browser a desktop needs, empty for any; None where the program has no page."""
         return self.settings.desktop_browser if header.ready.kind == "http" else None
+
+    def name_of(self, pid: int) -> str | None:
+        """Return the name of the instance that a process belongs to. Any thread may ask."""
+        roots = {actor.keeper_pid: actor.row.name for actor in list(self._actors.values())}
+        ancestor: int | None = pid
+        while ancestor and ancestor not in roots:
+            ancestor = procfs.parent(ancestor)
+        return roots.get(ancestor) if ancestor else None
 
     def vnc_socket(self, key: str) -> Path:
         """Return the socket of an instance's desktop by id or slug. Raises NotFoundError where it has none."""

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aikore import procfs
+from aikore import procfs, sockets
 from aikore.launch import keeper, living
 from aikore.launch.living import RUN_MARK
 from aikore.launch.protocol import RunRecord
@@ -166,7 +166,7 @@ class _Search:
         if run.whole:
             return certain & table.keys()
         parents = {1, *procfs.ancestors(os.getpid(), table)}
-        inodes = procfs.listeners(run.port) if run.port else set()
+        inodes = {listener.inode for listener in sockets.listening(run.port)} if run.port else set()
         return certain & table.keys() | {
             pid
             for pid, process in table.items()
@@ -175,7 +175,7 @@ class _Search:
             and not process.terminal
             and not process.flags & procfs.KERNEL_THREAD
             and pid not in others
-            and (procfs.holds_socket({pid}, inodes) or _works_in(pid, os.path.realpath(run.folder)))
+            and (procfs.held((pid,), inodes) or _works_in(pid, os.path.realpath(run.folder)))
         }
 
     def _others(self) -> set[int]:

@@ -35,7 +35,9 @@ store.addEventListener("change", (event) => {
 
 access.addEventListener("change", () => {
   document.body.dataset.role = access.me?.role;
-  for (const id of ["new", "first"]) byId(id).hidden = !access.may("admin");
+  const edits = access.may("instances.edit");
+  document.body.toggleAttribute("data-edits", edits);
+  for (const id of ["new", "first"]) byId(id).hidden = !edits;
   byId("open-house").hidden = access.on;
   showPerson();
   updateTable();

@@ -17,7 +17,7 @@ import { loadCharts } from "./vendor.js";
 /** @import {Stats} from "./monitor/figures.js" */
 
 /** @type {ToolKind} */
-export const details = { kind: "details", label: "Details", key: "i", open };
+export const details = { kind: "details", label: "Details", key: "i", permission: "instances.view", open };
 
 const HOUR = /** @type {typeof RANGES[number]} */ (RANGES.find(({ name }) => name === "1h"));
 

@@ -65,7 +65,7 @@ export function makeRow(id, choose, filled) {
     },
     current: (yes) => {
       row.toggleAttribute("data-current", yes);
-      for (const node of [row, ...(cells?.reachable ?? [])]) node.tabIndex = yes ? 0 : -1;
+      for (const node of [row, ...(cells?.reachable() ?? [])]) node.tabIndex = yes ? 0 : -1;
     },
   };
 }
@@ -92,8 +92,8 @@ function makeCells(now) {
     cell("choose", box), cell("name", el("span", { class: "line", ondblclick: () => openTool("view", now()) }, handle, title, slot)), cell("blueprint", blueprint), cell("status", state), gpus,
     figure("cpu"), figure("memory"), figure("gpu"), auto, cell("address", address), cell("acts", el("span", { class: "acts" }, go, view, log, more)),
   ];
-  const reachable = [box, address, go, view, log, more];
-  for (const node of reachable) node.tabIndex = -1;
+  for (const node of [box, address, go, view, log, more]) node.tabIndex = -1;
+  const reachable = () => [box, ...(address.href ? [address] : []), go, view, log, more];
   let drawing = "";
   const update = (/** @type {Instance} */ instance) => {
     setText(title, instance.name);
@@ -105,12 +105,15 @@ function makeCells(now) {
     showState(instance, state, status, words, since);
     gpus.replaceChildren(...gpuChips(instance.gpu_ids));
     setText(auto, instance.autostart ? "auto" : "");
-    address.href = instance.urls.path;
+    if (access.may("apps.open")) address.href = instance.urls.path;
+    else address.removeAttribute("href");
     setText(address, instance.urls.path);
     setText(go, toggling(instance) === "stop" ? "Stop" : "Start");
     go.dataset.action = toggling(instance);
-    handle.title = access.may("admin") ? "Drag to order" : "";
-    go.hidden = !access.may("operator");
+    handle.title = access.may("instances.edit") ? "Drag to order" : "";
+    go.hidden = !access.may("instances.run");
+    view.hidden = !access.may("apps.open");
+    log.hidden = !access.may("logs.read");
     go.disabled = !instance.actions.includes(toggling(instance));
     box.setAttribute("aria-label", `Choose ${instance.name}`);
     for (const button of [go, view, log, more]) button.setAttribute("aria-description", instance.name);

@@ -35,5 +35,5 @@ function line(entry, { tried }) {
   const remove = sureButton("Remove", size ? `Remove ${size} for good` : "Remove for good", () => void tried(call("DELETE", path)));
   const restore = el("button", { text: "Restore", "data-testid": "restore", onclick: () => void tried(call("POST", `${path}/restore`)) });
   const what = `${entry.base_blueprint} · ${size || "counting…"} · ${new Date(entry.deleted_at).toLocaleString()}`;
-  return listLine(entry.name, what, ...(access.may("admin") ? [restore, remove] : []));
+  return listLine(entry.name, what, ...(access.may("instances.edit") ? [restore, remove] : []));
 }
