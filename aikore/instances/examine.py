@@ -6,6 +6,7 @@ import os
 import stat
 
 from aikore.errors import InvalidPathError, NotFoundError
+from aikore.instances.cards import CARD_NAME
 from aikore.instances.files import InstanceFiles
 from aikore.instances.lifecycle import Examined, Harm
 from aikore.launch.living import LOCK_NAME, RECORD_NAME
@@ -24,7 +25,7 @@ def _unreachable(files: InstanceFiles, slug: str) -> Examined | None:
         if not stat.S_ISDIR(folder.stat().st_mode):
             return Examined(Harm.ALL, f"{where} is no folder. Move it away and bring the instance's folder back.")
         with os.scandir(folder) as entries:
-            if next(entries, None) is not None:
+            if any(entry.name != CARD_NAME for entry in entries):
                 return None
         return Examined(Harm.ALL, f"Its folder {where} is empty. Is its disk mounted?")
     except FileNotFoundError:
