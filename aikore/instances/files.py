@@ -101,6 +101,12 @@ class InstanceFiles:
             made.append(self.outputs(slug))
             write_whole(self.folder(slug) / SCRIPT_NAME, script, 0o755)
 
+    def complete(self, slug: str) -> None:
+        """Make the folders that an instance needs and a taken-in one may lack."""
+        with storage("Taking the instance in"):
+            (self.folder(slug) / "logs").mkdir(exist_ok=True)
+            self.outputs(slug).mkdir(mode=0o755, exist_ok=True)
+
     def copy(self, source: str, target: str) -> None:
         """Clone an instance's files; its environment, desktop, logs and outputs are not copied.
 

@@ -9,10 +9,12 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
@@ -21,13 +23,14 @@ from aikore.blueprints.header import Header, parse_header
 from aikore.blueprints.library import Library
 from aikore.config import Settings, shipped_dir
 from aikore.database.engine import Database
-from aikore.database.times import unix, utcnow
+from aikore.database.times import stamp, unix, utcnow
 from aikore.disk import remove_tree, storage
 from aikore.errors import (
     AiKoreError,
     ConflictError,
     InvalidBlueprintError,
     InvalidError,
+    InvalidNameError,
     NameTakenError,
     NotFoundError,
     ProxyError,
@@ -39,6 +42,7 @@ from aikore.events import Bus
 from aikore.identity import Original
 from aikore.instances import copied, lifecycle, ports, views
 from aikore.instances.actor import Actor, Readiness
+from aikore.instances.cards import write_card
 from aikore.instances.chores import Chores
 from aikore.instances.files import InstanceFiles, clean_script, script_version
 from aikore.instances.probe import Target
@@ -47,6 +51,7 @@ from aikore.instances.runs import Note, RunBook, forget_runs
 from aikore.instances.schemas import InstanceChange, InstanceCreate
 from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, TRASH, Removed
 from aikore.instances.trash import Moves, Trash
+from aikore.instances.unlisted import Unlisted, find_unlisted
 from aikore.launch import desktop
 from aikore.launch.environment import AMD, Place, launch_environment
 from aikore.launch.keeper import machine_session
@@ -137,6 +142,14 @@ class Manager:
         living = {row.id: row.slug for row in rows}
         self._remove(await asyncio.to_thread(self._bin.sweep, living))
         await self._trash_changed()
+        for row in rows:
+            self._removals.add(partial(write_card, self.files.folder(row.slug), self._card(row)))
+        if lost := await self.unlisted():
+            names = ", ".join(one["slug"] for one in lost[:5]) + (" and more" if len(lost) > 5 else "")
+            self._notice(
+                "warning",
+                f"Folders in instances/ that belong to no instance: {names}. Take them in again in the trash's dialog.",
+            )
 
     async def _part_from(self, original: Original, rows: list[InstanceRow]) -> None:
         """Give this copy ports of its own where it needs them, and say so."""
@@ -382,7 +395,12 @@ class Manager:
             raise
         self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
         actor = self._actors[row.id] = Actor(row, self)
+        await self._write_card(row)
         return actor
+
+    async def _write_card(self, row: InstanceRow) -> None:
+        """Lay what the row says into the instance's folder, so that it can be taken in again without the row."""
+        await asyncio.to_thread(write_card, self.files.folder(row.slug), self._card(row))
 
     async def _open(self, actor: Actor) -> Actor:
         """Route a new instance and show it; undo its making when NGINX refuses.
@@ -493,6 +511,8 @@ class Manager:
         await self._database.run(work)
         for key, value in values.items():
             setattr(row, key, value)
+        if changes.keys() & self._card(row).keys():
+            await self._write_card(row)
 
     async def read_script(self, actor: Actor) -> tuple[str, str]:
         """Return the launch script and its version."""
@@ -608,6 +628,7 @@ class Manager:
 
     def _card(self, row: InstanceRow) -> dict[str, Any]:
         kept = {"id": row.id, "slug": row.slug, "port": row.port, "script_origin": row.script_origin}
+        kept |= {"created_at": stamp(row.created_at)}
         return kept | {"last_run": row.last_run, "position": row.position} | views.configuration(row)
 
     async def _forget(self, actor: Actor) -> None:
@@ -628,23 +649,63 @@ class Manager:
         async with self._structure:
             entry = await asyncio.to_thread(self._bin.entry, entry_id)
             card = entry.card
-            row = self._new_row(self._free_name(str(card["name"])), "", str(card["base_blueprint"]))
             old_slug = str(card["slug"])
+            row = self._row_of(card)
             taken = {row.slug for row in self._rows()}
             if naming.SLUG.fullmatch(old_slug) and old_slug not in taken and not self.files.slug_in_use(old_slug):
                 row.slug = old_slug
-            chosen = {field: card[field] for field in CHOICES if field in card}
-            wanted = InstanceCreate.model_validate({"name": row.name, "base_blueprint": row.base_blueprint, **chosen})
-            _choose(row, wanted)
-            row.script_origin = str(card.get("script_origin", ""))
-            row.last_run = int(card.get("last_run", 0))
-            row.position = int(card.get("position", row.position))
             row.rebuild_pending = row.slug != old_slug
-            hostname = str(card.get("hostname", ""))
-            row.hostname = "" if self._hostname_taken(hostname, None) else hostname
             actor = await self._settle_restored(row, entry_id)
             self.runs.take_over(row.id, card.get("runs", []))
         await self._trash_changed()
+        await self._reroute_or_notice(actor)
+        return actor
+
+    def _row_of(self, card: dict[str, Any]) -> InstanceRow:
+        """Return a new row with what a card says, as far as that can be had and makes sense."""
+        row = self._new_row(self._free_name(str(card["name"])), "", str(card["base_blueprint"]))
+        wanted = {"name": row.name, "base_blueprint": row.base_blueprint or "custom"}
+        try:
+            chosen = InstanceCreate.model_validate(wanted | {field: card[field] for field in CHOICES if field in card})
+        except ValidationError as error:
+            log.warning("the card of %s holds nonsense: %s", row.slug, error)
+            chosen = InstanceCreate.model_validate(wanted)
+        _choose(row, chosen)
+        row.script_origin = str(card.get("script_origin", ""))[:64]
+        row.last_run = _number(card.get("last_run"), 0)
+        row.position = _number(card.get("position"), row.position)
+        hostname = str(card.get("hostname", ""))
+        with suppress(InvalidNameError):
+            row.hostname = "" if self._hostname_taken(hostname, None) else naming.clean_hostname(hostname)
+        return row
+
+    async def unlisted(self) -> list[dict[str, str]]:
+        """Return the folders in ``instances/`` that belong to no instance."""
+        return [one.view() for one in await asyncio.to_thread(self._find_unlisted)]
+
+    def _find_unlisted(self) -> list[Unlisted]:
+        known = {row.slug for row in self._rows()}
+        return find_unlisted(self.settings.instances_dir, known, self._library.list())
+
+    async def take_in(self, slug: str) -> Actor:
+        """Make an instance of a folder without one, as it lies there; what runs in it is adopted."""
+        async with self._structure:
+            found = {one.slug: one for one in await asyncio.to_thread(self._find_unlisted)}
+            if slug not in found:
+                raise NotFoundError(f"There is no folder {slug[:80]!r} without an instance.")
+            card = found[slug].card
+            row = self._row_of(card)
+            row.slug = slug
+            if card.get("port") in set(self.settings.instance_port_pool) - {other.port for other in self._rows()}:
+                row.port = card["port"]  # what runs there listens on it
+            await asyncio.to_thread(self.files.complete, slug)
+            await self._database.run(lambda s: s.add(row))
+            self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
+            actor = self._actors[row.id] = Actor(row, self)
+            await actor.adopt()
+            actor.begin()
+            await self._write_card(row)
+        self.changed(actor)
         await self._reroute_or_notice(actor)
         return actor
 
@@ -663,6 +724,7 @@ class Manager:
         self._remove(await asyncio.to_thread(self._bin.drop, entry_id))
         self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
         actor = self._actors[row.id] = Actor(row, self)
+        await self._write_card(row)
         actor.begin()
         self.changed(actor)
         return actor
@@ -916,6 +978,11 @@ class Manager:
 
     async def _reroute(self) -> None:
         await self._proxy.apply(self.routes())
+
+
+def _number(value: object, instead: int) -> int:
+    """Return a number of a card, where it is one."""
+    return value if isinstance(value, int) and 0 <= value < 2**31 else instead
 
 
 def _restoring(number: int) -> str:

@@ -211,6 +211,14 @@ class ScriptSave(BaseModel):
     content: str = Field(max_length=2**20)
 
 
+class UnlistedFolder(BaseModel):
+    """A folder in `instances/` that belongs to no instance, and what is known of the instance it was."""
+
+    slug: str
+    name: str
+    base_blueprint: str
+
+
 class Trashed(BaseModel):
     """A deleted instance."""
 

@@ -43,6 +43,7 @@
  * @property {Record<string, unknown>} [requires] what it needs, where it says so
  */
 /** @typedef {{id: string, name: string, slug: string, base_blueprint: string, deleted_at: string, size: number | null}} Trashed */
+/** @typedef {{slug: string, name: string, base_blueprint: string}} Unlisted */
 /** @typedef {{id: string, name: string}} Gpu */
 /**
  * @typedef {object} Snapshot
