@@ -197,14 +197,15 @@ class Actor:
         state = self.state
         if state.status in (Status.STARTING, Status.STOPPING) and self._holds(state.run):
             self.state = replace(state, status=Status.STALLED, detail=unforeseen(error), start_again=False)
-            if self._watcher is None or self._watcher.done():
-                self._watch(state.run)
+            self._watch(state.run)
         elif state.status in lifecycle.ALIVE and not self._holds(state.run):
             self.state = replace(state, status=Status.ERROR, detail=unforeseen(error), start_again=False)
-        if self.state is not state:
-            with suppress(Exception):
+        elif state.retry_pending:
+            self.state = replace(state, retry_pending=False, detail=unforeseen(error))
+        with suppress(Exception):
+            if self.state is not state:
                 self._status_changed(state.status)
-                self._workshop.changed(self)
+            self._workshop.changed(self)
 
     def _holds(self, run: int) -> bool:
         """Say whether a program of this run is held, so that its end will be told."""
@@ -329,10 +330,10 @@ class Actor:
 
     def _hold(self, handle: Handle) -> None:
         self.handle = handle
+        self._waiter = asyncio.create_task(self._await_exit(handle))
         self._listening = Listening(handle, self.row.port, self._flag, self._workshop.name_of)
         self.started_at = utcnow_from(handle.record.started_at)
         self._note_start(handle.record)
-        self._waiter = asyncio.create_task(self._await_exit(handle))
 
     def _note_start(self, record: RunRecord) -> None:
         note: Note = {"started_at": utcnow_from(record.started_at), "log_offset": record.log_offset}
