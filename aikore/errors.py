@@ -88,6 +88,12 @@ class GpuGoneError(ConflictError):
     code = "gpu_gone"
 
 
+class BrokenInstanceError(ConflictError):
+    """What an instance needs on the disk or in the database is not there or is not what it must be."""
+
+    code = "instance_broken"
+
+
 class DesktopMissingError(ConflictError):
     """This machine lacks a program that desktops need."""
 
