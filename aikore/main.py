@@ -42,6 +42,7 @@ from aikore.instances.manager import Manager
 from aikore.instances.topics import INSTANCE_REMOVED
 from aikore.launch.local import LocalLauncher
 from aikore.logs import api as logs_api
+from aikore.monitor.gpus import Inventory
 from aikore.monitor.notices import Notices
 from aikore.monitor.sampler import Sampler
 from aikore.notices import Noticeboard
@@ -84,7 +85,7 @@ class House:
             self.proxy,
             self.bus,
             self.notices,
-            self.sampler.gpus,
+            self.sampler.look_at_gpus,
         )
         self.watch = Watch(self.bus, self.notices, self.sampler, Notices(settings), self.manager.list_views)
         self.terminals = Sessions(settings)
@@ -108,12 +109,18 @@ class House:
         await self.manager.load(original)
         await self.proxy.start(self.manager.routes())
         await blueprints_api.tell(self.library, self.bus)
-        self.bus.publish(system.SYSTEM, system.system_info(self.settings, self.proxy, await self.sampler.gpus()))
+        await self.sampler.gpus()
+        self.sampler.on_gpus = self._gpus_changed
+        self._gpus_changed(self.sampler.inventory)
         self.watch.begin()
         if privileges.is_root():
             log.warning(ROOT_WARNING)
             self.notices.tell("warning", ROOT_WARNING)
         self._removals = asyncio.create_task(self._follow_removals())
+
+    def _gpus_changed(self, inventory: Inventory) -> None:
+        self.manager.gpus_changed(inventory)
+        self.bus.publish(system.SYSTEM, system.system_info(self.settings, self.proxy, inventory.present))
 
     async def _follow_removals(self) -> None:
         """End what belonged to an instance that is removed: its terminals, and the tokens that open it alone."""
@@ -139,6 +146,7 @@ class House:
 
     def shell_of(self, key: str) -> Shell:
         """Return the shell of an instance. Raises NotFoundError."""
+        self.manager.usable(key)
         row = self.manager.actor(key).row
         return Shell(self.manager.folder(row), row.id, self.manager.environment(row))
 
@@ -184,7 +192,7 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
         blueprints_api.router(house.library, house.bus),
         blueprints_api.scripts_router(),
         logs_api.router(manager.logs_folder),
-        files_api.router(settings, manager.identify),
+        files_api.router(settings, manager.usable),
         terminal_api.router(house.terminals, house.shell_of, Shell(settings.home)),
         desktop_api.router(manager.vnc_socket),
         system.router(settings, house.proxy, house.sampler.gpus, house.restart_wish.set),
