@@ -41,6 +41,7 @@ from aikore.instances import topics as instance_topics
 from aikore.instances.manager import Manager
 from aikore.launch.local import LocalLauncher
 from aikore.logs import api as logs_api
+from aikore.monitor.gpus import Inventory
 from aikore.monitor.notices import Notices
 from aikore.monitor.sampler import Sampler
 from aikore.notices import Noticeboard
@@ -83,7 +84,7 @@ class House:
             self.proxy,
             self.bus,
             self.notices,
-            self.sampler.gpus,
+            self.sampler.look_at_gpus,
         )
         self.watch = Watch(self.bus, self.notices, self.sampler, Notices(settings), self.manager.list_views)
         self.terminals = Sessions(settings)
@@ -109,11 +110,17 @@ class House:
         await self.gate.tokens.keep_of_instances(self.manager.known_ids())
         await self.proxy.start(self.manager.routes())
         await blueprints_api.tell(self.library, self.bus)
-        self.bus.publish(system.SYSTEM, system.system_info(self.settings, self.proxy, await self.sampler.gpus()))
+        await self.sampler.gpus()
+        self.sampler.on_gpus = self._gpus_changed
+        self._gpus_changed(self.sampler.inventory)
         self.watch.begin()
         if privileges.is_root():
             log.warning(ROOT_WARNING)
             self.notices.tell("warning", ROOT_WARNING)
+
+    def _gpus_changed(self, inventory: Inventory) -> None:
+        self.manager.gpus_changed(inventory)
+        self.bus.publish(system.SYSTEM, system.system_info(self.settings, self.proxy, inventory.present))
 
     async def _revoke_tokens(self, instance: int) -> None:
         """End the tokens that open a removed instance alone."""
