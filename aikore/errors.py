@@ -82,6 +82,12 @@ class NotStoppedError(ConflictError):
     code = "not_stopped"
 
 
+class BrokenInstanceError(ConflictError):
+    """What an instance needs on the disk or in the database is not there or is not what it must be."""
+
+    code = "instance_broken"
+
+
 class DesktopMissingError(ConflictError):
     """This machine lacks a program that desktops need."""
 

@@ -139,6 +139,7 @@ class House:
 
     def shell_of(self, key: str) -> Shell:
         """Return the shell of an instance. Raises NotFoundError."""
+        self.manager.usable(key)
         row = self.manager.actor(key).row
         return Shell(self.manager.folder(row), row.id, self.manager.environment(row))
 
@@ -184,7 +185,7 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
         blueprints_api.router(house.library, house.bus),
         blueprints_api.scripts_router(),
         logs_api.router(manager.logs_folder),
-        files_api.router(settings, manager.identify),
+        files_api.router(settings, manager.usable),
         terminal_api.router(house.terminals, house.shell_of, Shell(settings.home)),
         desktop_api.router(manager.vnc_socket),
         system.router(settings, house.proxy, house.sampler.gpus, house.restart_wish.set),

@@ -44,11 +44,14 @@ from aikore.instances import copied, lifecycle, ports, views
 from aikore.instances.actor import Actor, Readiness
 from aikore.instances.cards import write_card
 from aikore.instances.chores import Chores
+from aikore.instances.examine import examine
 from aikore.instances.files import InstanceFiles, clean_script, script_version
+from aikore.instances.mounts import MountWatch
 from aikore.instances.probe import Target
 from aikore.instances.rows import HouseRow, InstanceRow
 from aikore.instances.runs import Note, RunBook, forget_runs
 from aikore.instances.schemas import InstanceChange, InstanceCreate
+from aikore.instances.stored import Faults, read_rows
 from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, TRASH, Removed
 from aikore.instances.trash import Moves, Trash
 from aikore.instances.unlisted import Unlisted, find_unlisted
@@ -71,6 +74,15 @@ SESSION_KEY = "session"
 ROUTED = ("hostname", "is_comfyui_active_slot", "app_port")
 """Fields whose change re-addresses an instance."""
 
+
+BROKEN_LOOK = 2.0
+"""Seconds between looks at broken instances: a folder that was moved back is told by nothing."""
+LEFT_OUT = (
+    "Row {} of the table `instances` in the database cannot be read, so that instance is not listed. "
+    "Nothing of it was changed; restore the database from a backup to have it back."
+)
+MOUNT_PAUSE = 0.2
+"""Seconds in which mounts that come together cost one look."""
 
 CHOICES = (
     "gpu_ids", "autostart", "persistent_mode", "environment", "launch_args", "restart_policy", "open_networks",
@@ -109,6 +121,8 @@ class Manager:
         self._gpus = gpus
         self._actors: dict[int, Actor] = {}
         self._headers: dict[int, Header] = {}
+        self._faults: Faults = {}
+        self._loaded = False
         self._trash: list[dict[str, Any]] = []
         self._counting: set[str] = set()
         self._counts, self._removals = Chores("trash sizes"), Chores("removals")
@@ -127,12 +141,14 @@ class Manager:
 
         ``original``: what this house is a copy of, at the first start after it was copied.
         """
-        rows = await self._database.run(lambda s: list(s.scalars(select(InstanceRow).order_by(InstanceRow.id))))
+        rows, self._faults = await self._database.run(read_rows)
         rows = await self._finish_interrupted(rows)
         if original is not None:
             await self._part_from(original, rows)
         await self._give_displays(rows)
-        self._headers = await asyncio.to_thread(lambda: {row.id: self._read_header(row) for row in rows})
+        for number in self._faults.keys() - {row.id for row in rows}:
+            self._notice("error", LEFT_OUT.format(number))
+        self._headers = {row.id: Header() for row in rows}
         self._actors = {row.id: Actor(row, self) for row in rows}
         await asyncio.gather(*(actor.adopt() for actor in self._actors.values()))
         alive = {actor.row.slug for actor in self._actors.values() if actor.state.status in lifecycle.ALIVE}
@@ -142,14 +158,17 @@ class Manager:
         living = {row.id: row.slug for row in rows}
         self._remove(await asyncio.to_thread(self._bin.sweep, living))
         await self._trash_changed()
-        for row in rows:
-            self._removals.add(partial(write_card, self.files.folder(row.slug), self._card(row)))
+        for actor in self._actors.values():
+            if not actor.state.harm:
+                self._removals.add(partial(write_card, self.files.folder(actor.row.slug), self._card(actor.row)))
         if lost := await self.unlisted():
             names = ", ".join(one["slug"] for one in lost[:5]) + (" and more" if len(lost) > 5 else "")
             self._notice(
                 "warning",
                 f"Folders in instances/ that belong to no instance: {names}. Take them in again in the trash's dialog.",
             )
+        self._loaded = True
+        self._background(self._follow_disks())
 
     async def _part_from(self, original: Original, rows: list[InstanceRow]) -> None:
         """Give this copy ports of its own where it needs them, and say so."""
@@ -167,7 +186,10 @@ class Manager:
         """Give a display number to instances of an AiKore that had no desktops."""
         for row in rows:
             if row.vnc_display is None:
-                await self._write_row(row, {"vnc_display": self._free_display(rows)})
+                try:
+                    await self._write_row(row, {"vnc_display": self._free_display(rows)})
+                except AiKoreError as error:
+                    log.error("%s has no display number: %s", row.slug, error.message)
 
     def _free_display(self, rows: list[InstanceRow]) -> int:
         return desktop.choose_display(self.settings.home, (row.vnc_display for row in rows if row.vnc_display))
@@ -189,8 +211,8 @@ class Manager:
                 return False
             if restoring is not None or self._bin.complete(row.id, row.slug, row.created_at):
                 return True
-        except AiKoreError as error:
-            log.error("%s: %s", row.slug, error.message)
+        except Exception as error:
+            log.error("%s: %s", row.slug, error)
         log.error("the folder of %s (instances/%s) is gone", row.name, row.slug)
         return False
 
@@ -235,6 +257,20 @@ class Manager:
         await self._write_statuses()
         self.stages.close()
 
+    async def _follow_disks(self) -> None:
+        """Have instances at rest looked at when something was mounted or unmounted, and often while one is broken."""
+        mounts = MountWatch()
+        try:
+            while True:
+                changed = await mounts.wait(BROKEN_LOOK)
+                for actor in self._actors.values():
+                    if changed or actor.state.harm:
+                        actor.look_again()
+                if changed:
+                    await asyncio.sleep(MOUNT_PAUSE)
+        finally:
+            mounts.close()
+
     # Looking up ---------------------------------------------------------------------------------------------
 
     def actor(self, key: str) -> Actor:
@@ -255,6 +291,12 @@ class Manager:
         """Return number and slug of an id or slug. Raises NotFoundError."""
         row = self.actor(key).row
         return row.id, row.slug
+
+    def usable(self, key: str) -> tuple[int, str]:
+        """Like :meth:`identify`, for what lies in the folder. Raises BrokenInstanceError when that is out of reach."""
+        actor = self.actor(key)
+        actor.require_folder()
+        return actor.row.id, actor.row.slug
 
     def access_of(self, slug: str) -> tuple[int, list[str]]:
         """Return the number of an instance and the networks that need no login for it. Raises NotFoundError."""
@@ -298,8 +340,8 @@ class Manager:
         return self._trash
 
     def logs_folder(self, key: str) -> Path:
-        """Return the logs folder of an id or slug. Raises NotFoundError."""
-        return self.files.folder(self.actor(key).row.slug) / "logs"
+        """Return the logs folder of an id or slug. Raises NotFoundError, BrokenInstanceError."""
+        return self.files.folder(self.usable(key)[1]) / "logs"
 
     # Making -------------------------------------------------------------------------------------------------
 
@@ -307,7 +349,7 @@ class Manager:
         """Make an instance. Refused before anything is made, or undone."""
         name = naming.clean_name(wanted.name)
         hostname = naming.clean_hostname(wanted.hostname)
-        group = naming.clean_group(wanted.group)
+        group = self._group_as_known(naming.clean_group(wanted.group), None)
         blueprint = await asyncio.to_thread(self._library.get, wanted.base_blueprint)
         if blueprint.error:
             raise InvalidBlueprintError(f"The blueprint {blueprint.id} cannot be used: {blueprint.error}")
@@ -329,6 +371,7 @@ class Manager:
         The clone has its source's position, so it is listed right behind it.
         """
         name = naming.clean_name(wanted_name)
+        source.require_folder()
         async with self._structure:
             self.actor(str(source.row.id))
             row = self._new_row(name, "", source.row.base_blueprint)
@@ -422,30 +465,40 @@ class Manager:
     # Changing -----------------------------------------------------------------------------------------------
 
     async def change(self, actor: Actor, wanted: InstanceChange) -> None:
-        """Change what is given. Settings of the program take effect at its next start."""
+        """Change what is given. Settings of the program take effect at its next start.
+
+        What stood for values that could not be read is written with it: whoever edits has seen it.
+        """
+        actor.require_folder()
         given = wanted.model_dump(exclude_unset=True)
         replace_script = given.pop("replace_script", None)
         changes = {key: value for key, value in given.items() if value is not None or key == "gpu_ids"}
         async with self._structure:
+            faulty = {field: getattr(actor.row, field) for field in self._faults.get(actor.row.id, ())}
+            changes = faulty | changes
             await self._check_change(actor, changes)
             script = await self._script_for(actor, changes.get("base_blueprint"), replace_script)
             if script is not None:
                 changes["script_origin"] = script_version(script)
             await self._save(actor, changes)
+            self._faults.pop(actor.row.id, None)
             if script is not None:
                 await self._put_script(actor, script)
+        if actor.state.harm:
+            actor.look_again()
         self.changed(actor)
 
     async def _check_change(self, actor: Actor, changes: dict[str, Any]) -> None:
         if "name" in changes:
             changes["name"] = naming.clean_name(changes["name"])
-            changes["name_key"] = naming.name_key(changes["name"])
-            self._check_name(changes["name"], actor.row.id)
+            if changes["name"] != actor.row.name:
+                changes["name_key"] = naming.name_key(changes["name"])
+                self._check_name(changes["name"], actor.row.id)
         if "hostname" in changes:
             changes["hostname"] = naming.clean_hostname(changes["hostname"])
             self._check_hostname(changes["hostname"], actor.row.id)
         if "group" in changes:
-            changes["group"] = naming.clean_group(changes["group"])
+            changes["group"] = self._group_as_known(naming.clean_group(changes["group"]), actor.row.id)
         if "gpu_ids" in changes:
             await self._check_gpus(changes["gpu_ids"])
         if changes.get("persistent_mode") and not actor.row.persistent_mode:
@@ -504,9 +557,8 @@ class Manager:
         values = changes | {"updated_at": utcnow()}
 
         def work(session: Session) -> None:
-            stored = session.get_one(InstanceRow, row.id)
-            for key, value in values.items():
-                setattr(stored, key, value)
+            fields = {getattr(InstanceRow, key): value for key, value in values.items()}
+            session.execute(update(InstanceRow).where(InstanceRow.id == row.id).values(fields))
 
         await self._database.run(work)
         for key, value in values.items():
@@ -516,6 +568,7 @@ class Manager:
 
     async def read_script(self, actor: Actor) -> tuple[str, str]:
         """Return the launch script and its version."""
+        actor.require_folder()
         content = await asyncio.to_thread(self.files.read_script, actor.row.slug)
         return content.decode("utf-8", "replace"), script_version(content)
 
@@ -538,11 +591,13 @@ class Manager:
         """Save the launch script if it is still the ``expected`` version; return the new one."""
         script = clean_script(content)
         parse_header(script.decode())
+        actor.require_folder()
         async with self._structure:
-            _, present = await self.read_script(actor)
-            if expected not in ("*", present):
+            if expected != "*" and expected != (await self.read_script(actor))[1]:
                 raise StaleError("The script was changed since you opened it. Load it again, then save.")
             await self._put_script(actor, script)
+        if actor.state.harm:
+            actor.look_again()
         self.changed(actor)
         return script_version(script)
 
@@ -636,6 +691,7 @@ class Manager:
         del self._actors[actor.row.id], self._headers[actor.row.id]
         self._dirty.discard(actor.row.id)
         self.runs.drop(actor.row.id)
+        self._faults.pop(actor.row.id, None)
         self._bus.publish(INSTANCE_REMOVED, Removed(id=actor.row.id))
 
     async def _reroute_or_notice(self, actor: Actor) -> None:
@@ -762,6 +818,11 @@ class Manager:
         key = naming.name_key(name)
         return any(row.name_key == key and (own_id is None or row.id != own_id) for row in self._rows())
 
+    def _group_as_known(self, group: str, own_id: int | None) -> str:
+        """Return a group as other instances that are in it write it, where only characters without a shape differ."""
+        known = (actor.row.group for actor in self._actors.values() if actor.row.id != own_id)
+        return next((name for name in known if naming.look(name) == naming.look(group)), group)
+
     def _free_name(self, name: str) -> str:
         number, free = 2, name
         while self._name_taken(free, None):
@@ -794,6 +855,24 @@ class Manager:
 
     def folder(self, row: InstanceRow) -> Path:
         return self.files.folder(row.slug)
+
+    async def examine(self, row: InstanceRow) -> lifecycle.Examined:
+        """Look whether an instance can be used, and learn its header anew."""
+        found, header = await asyncio.to_thread(self._examine, row)
+        before, self._headers[row.id] = self._headers[row.id], header
+        if before.base_path != header.base_path and row.id in self._actors and self._loaded:
+            self._background(self._reroute_or_notice(self._actors[row.id]))
+        return found
+
+    def _examine(self, row: InstanceRow) -> tuple[lifecycle.Examined, Header]:
+        found = examine(self.files, row.slug)
+        if found.harm:
+            return found, self._headers[row.id]
+        faults = sorted(self._faults.get(row.id, set()) & InstanceChange.model_fields.keys())
+        if faults:
+            reason = f"What the database holds as its {', '.join(faults)} cannot be read. Edit and save the instance."
+            found = lifecycle.Examined(lifecycle.Harm.START, reason)
+        return found, self._read_header(row)
 
     def readiness(self, row: InstanceRow) -> Readiness:
         header = self._headers[row.id]
@@ -935,8 +1014,8 @@ class Manager:
 
         def work(session: Session) -> None:
             for row, status, pid, run in seen:
-                if stored := session.get(InstanceRow, row.id):
-                    stored.status, stored.pid, stored.last_run = status, pid, run
+                told = {"status": status, "pid": pid, "last_run": run}
+                session.execute(update(InstanceRow).where(InstanceRow.id == row.id).values(told))
 
         for row, status, pid, run in seen:
             row.status, row.pid, row.last_run = status, pid, run
