@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,6 @@ from aikore.errors import (
     ProxyError,
     StaleError,
     UnknownBlueprintError,
-    UnknownGpuError,
 )
 from aikore.events import Bus
 from aikore.identity import Original
@@ -47,6 +46,7 @@ from aikore.instances.chores import Chores
 from aikore.instances.examine import examine
 from aikore.instances.files import InstanceFiles, clean_script, script_version
 from aikore.instances.mounts import MountWatch
+from aikore.instances.pins import Look, Pins
 from aikore.instances.probe import Target
 from aikore.instances.rows import HouseRow, InstanceRow
 from aikore.instances.runs import Note, RunBook, forget_runs
@@ -56,17 +56,20 @@ from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, TRASH, Removed
 from aikore.instances.trash import Moves, Trash
 from aikore.instances.unlisted import Unlisted, find_unlisted
 from aikore.launch import desktop
-from aikore.launch.environment import AMD, Place, launch_environment
+from aikore.launch.environment import Place, launch_environment
 from aikore.launch.keeper import machine_session
 from aikore.launch.protocol import Launcher, RunSpec
 from aikore.launch.stages import StageWatcher
-from aikore.monitor.gpu import Gpu
+from aikore.monitor.gpus import Inventory
 from aikore.monitor.instances import Subject
 from aikore.notices import Level, Noticeboard
 from aikore.proxy.flags import Flags
 from aikore.proxy.routes import Proxy, Route
 
 log = logging.getLogger(__name__)
+
+GPUS_KEY = "gpus"
+"""House memory: the names of the GPUs that were seen."""
 
 SESSION_KEY = "session"
 """House memory: the machine session in which instances were last started by autostart; empty after a clean end."""
@@ -103,9 +106,8 @@ class Manager:
         proxy: Proxy,
         bus: Bus,
         notices: Noticeboard,
-        gpus: Callable[[], Awaitable[Sequence[Gpu]]],
+        look_at_gpus: Look,
     ) -> None:
-        """``gpus`` names those of this machine."""
         self.settings = settings
         self.launcher = launcher
         self.stages = StageWatcher()
@@ -118,10 +120,12 @@ class Manager:
         self._proxy = proxy
         self._bus = bus
         self._notices = notices
-        self._gpus = gpus
+        self.pins = Pins(look_at_gpus)
         self._actors: dict[int, Actor] = {}
         self._headers: dict[int, Header] = {}
         self._faults: Faults = {}
+        self.on_removed: list[Callable[[int], Awaitable[None]]] = []
+        """What is awaited with the number of an instance that was removed."""
         self._loaded = False
         self._trash: list[dict[str, Any]] = []
         self._counting: set[str] = set()
@@ -146,6 +150,7 @@ class Manager:
         if original is not None:
             await self._part_from(original, rows)
         await self._give_displays(rows)
+        self.pins.remember(await self._database.run(lambda s: _recall(s, GPUS_KEY)))
         for number in self._faults.keys() - {row.id for row in rows}:
             self._notice("error", LEFT_OUT.format(number))
         self._headers = {row.id: Header() for row in rows}
@@ -283,6 +288,10 @@ class Manager:
             raise NotFoundError(f"There is no instance {key[:100]!r}.")
         return found
 
+    def known_ids(self) -> set[int]:
+        """Return the numbers of all instances, those too whose rows cannot be read."""
+        return self._actors.keys() | self._faults.keys()
+
     def instance_id(self, key: str) -> int:
         """Return the number of an id or slug. Raises NotFoundError."""
         return self.actor(key).row.id
@@ -311,7 +320,8 @@ class Manager:
         return any(row.hostname == host.lower() or (known and row.slug == slug) for row in rows)
 
     def view(self, actor: Actor) -> dict[str, Any]:
-        return views.instance_view(actor, self._headers.get(actor.row.id, Header()), self.settings)
+        header = self._headers.get(actor.row.id, Header())
+        return views.instance_view(actor, header, self.settings) | self.pins.view(actor.row.gpu_ids)
 
     def list_views(self) -> list[dict[str, Any]]:
         return [self.view(actor) for actor in self._ordered()]
@@ -353,13 +363,14 @@ class Manager:
         blueprint = await asyncio.to_thread(self._library.get, wanted.base_blueprint)
         if blueprint.error:
             raise InvalidBlueprintError(f"The blueprint {blueprint.id} cannot be used: {blueprint.error}")
-        await self._check_gpus(wanted.gpu_ids)
+        gpu_ids = await self.pins.choose(wanted.gpu_ids)
         if wanted.persistent_mode:
             await asyncio.to_thread(desktop.require, self._desktop_browser(blueprint.header))
         script = blueprint.content.encode()
         async with self._structure:
             row = self._new_row(name, hostname, blueprint.id)
             _choose(row, wanted)
+            row.gpu_ids = gpu_ids
             row.group = group
             row.script_origin = script_version(script)
             actor = await self._settle(row, lambda: self.files.create(row.slug, script))
@@ -457,6 +468,7 @@ class Manager:
                 del self._actors[actor.row.id], self._headers[actor.row.id]
                 await self._database.run(lambda s: _delete_rows(s, {actor.row.id}))
                 await asyncio.to_thread(self.files.discard, actor.row.slug)
+            await self._tell_removed(actor.row)
             raise
         actor.begin()
         self.changed(actor)
@@ -500,7 +512,7 @@ class Manager:
         if "group" in changes:
             changes["group"] = self._group_as_known(naming.clean_group(changes["group"]), actor.row.id)
         if "gpu_ids" in changes:
-            await self._check_gpus(changes["gpu_ids"])
+            changes["gpu_ids"] = await self.pins.choose(changes["gpu_ids"], actor.row.gpu_ids)
         if changes.get("persistent_mode") and not actor.row.persistent_mode:
             await asyncio.to_thread(desktop.require, self._desktop_browser(self._headers[actor.row.id]))
 
@@ -643,6 +655,7 @@ class Manager:
             await self._forget(actor)
             if permanent:
                 self._remove([target for _, target in moves.done])
+        await self._tell_removed(actor.row)
         await self._trash_changed()
         await self._reroute_or_notice(actor)
 
@@ -693,6 +706,15 @@ class Manager:
         self.runs.drop(actor.row.id)
         self._faults.pop(actor.row.id, None)
         self._bus.publish(INSTANCE_REMOVED, Removed(id=actor.row.id))
+
+    async def _tell_removed(self, row: InstanceRow) -> None:
+        """End what belonged to an instance elsewhere in the house. What fails is told and holds nothing else up."""
+        for result in await asyncio.gather(*(hook(row.id) for hook in self.on_removed), return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("something of %s was not ended with it", row.slug, exc_info=result)
+                self._notice(
+                    "error", f"{row.name} is deleted, but not all that belonged to it could be ended: {result}"
+                )
 
     async def _reroute_or_notice(self, actor: Actor) -> None:
         try:
@@ -782,6 +804,7 @@ class Manager:
         actor = self._actors[row.id] = Actor(row, self)
         await self._write_card(row)
         actor.begin()
+        self._take_over_pins(actor)
         self.changed(actor)
         return actor
 
@@ -841,15 +864,30 @@ class Manager:
         others = (actor.row.hostname for actor in self._actors.values() if actor.row.id != own_id)
         return hostname in own or hostname in others
 
-    async def _check_gpus(self, gpu_ids: list[str] | None) -> None:
-        if not gpu_ids:
-            return
-        gpus = await self._gpus()
-        known = {gpu.id for gpu in gpus} | {gpu.uuid for gpu in gpus if not gpu.id.startswith(AMD)}
-        for gpu_id in gpu_ids:
-            if gpu_id not in known:
-                there = ", ".join(f"{gpu.id} ({gpu.name})" for gpu in gpus) or "none"
-                raise UnknownGpuError(f"There is no GPU {gpu_id!r} here. GPUs of this machine: {there}.")
+    # GPUs ---------------------------------------------------------------------------------------------------
+
+    def gpus_changed(self, inventory: Inventory) -> None:
+        """Take the GPUs as they now are, and show the instances that are chosen for one of them anew."""
+        pinned = [actor for actor in self._actors.values() if actor.row.gpu_ids]
+        before = [self.pins.view(actor.row.gpu_ids) for actor in pinned]
+        if self.pins.see(inventory):
+            memory = self.pins.memory()
+            self._background(self._database.run(lambda s: _keep(s, GPUS_KEY, memory)))
+        for actor, shown in zip(pinned, before, strict=True):
+            self._take_over_pins(actor)
+            if self.pins.view(actor.row.gpu_ids) != shown:
+                self.changed(actor)
+
+    def _take_over_pins(self, actor: Actor) -> None:
+        """Let a choice that an older AiKore made by index mean the cards that now bear it."""
+        keys = self.pins.taken_over(actor.row.gpu_ids)
+        if keys is not None:
+            log.info("%s: the GPUs %s are %s from now on", actor.row.slug, actor.row.gpu_ids, keys)
+            actor.row.gpu_ids = keys
+            self._background(self._write_row(actor.row, {"gpu_ids": keys}))
+
+    async def check_gpus(self, row: InstanceRow) -> None:
+        await self.pins.require(row.gpu_ids)
 
     # The workshop of the actors -----------------------------------------------------------------------------
 
@@ -889,6 +927,7 @@ class Manager:
 
     async def prepare(self, row: InstanceRow, run: int) -> RunSpec:
         """Build the orders of a run from the instance as it now is."""
+        await self.check_gpus(row)
         if row.persistent_mode:
             await self._settle_display(row)
         return await asyncio.to_thread(self._orders, row, run)
@@ -978,7 +1017,8 @@ class Manager:
             port=row.port,
             subfolder=naming.path_url(row.slug, self.settings.root_path),
         )
-        return launch_environment(place, row.environment, row.launch_args, row.gpu_ids, row.rebuild_pending, os.environ)
+        gpus = self.pins.devices(row.gpu_ids)
+        return launch_environment(place, row.environment, row.launch_args, gpus, row.rebuild_pending, os.environ)
 
     def _read_header(self, row: InstanceRow) -> Header:
         try:
@@ -1104,7 +1144,16 @@ def _choose(row: InstanceRow, source: InstanceCreate | InstanceRow) -> None:
 
 def _remember(session: Session, value: str) -> str:
     """Store the machine session and return the one stored before."""
-    row = session.get(HouseRow, SESSION_KEY)
-    before = row.value if row else ""
-    session.merge(HouseRow(key=SESSION_KEY, value=value))
+    before = _recall(session, SESSION_KEY)
+    _keep(session, SESSION_KEY, value)
     return before
+
+
+def _recall(session: Session, key: str) -> str:
+    """Return a memory of the house; empty where there is none."""
+    row = session.get(HouseRow, key)
+    return row.value if row else ""
+
+
+def _keep(session: Session, key: str, value: str) -> None:
+    session.merge(HouseRow(key=key, value=value))
