@@ -13,8 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-LISTEN = "0A"
-"""State of a listening socket in /proc/net/tcp (include/net/tcp_states.h)."""
+from aikore import sockets
 
 GONE = (b"Z", b"X")
 """States of a process that has ended and only waits to be collected (proc(5))."""
@@ -124,6 +123,12 @@ def alive(pid: int, start: int) -> bool:
     return start_time(pid) == start
 
 
+def parent(pid: int) -> int | None:
+    """Return the parent of a living process."""
+    fields = stat(pid)
+    return int(fields[1]) if fields else None
+
+
 def group(pid: int) -> int | None:
     """Return the process group of a living process."""
     fields = stat(pid)
@@ -148,23 +153,10 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def listeners(port: int) -> set[int]:
-    """Return the inodes of sockets that listen on TCP ``port``, in this network namespace."""
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with suppress(OSError), open(table) as rows:
-            next(rows)
-            for row in rows:
-                fields = row.split()
-                if fields[3] == LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
-                    inodes.add(int(fields[9]))
-    return inodes
-
-
-def holds_socket(processes: set[int], inodes: set[int]) -> bool:
-    """Say whether one of these processes holds one of the sockets."""
-    wanted = {f"socket:[{inode}]" for inode in inodes}
-    return any(not wanted.isdisjoint(descriptors(pid)) for pid in processes)
+def held(processes: Iterable[int], inodes: set[int]) -> set[int]:
+    """Return those of the sockets that one of these processes holds."""
+    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    return {wanted[target] for pid in processes for target in descriptors(pid) if target in wanted}
 
 
 def descriptors(pid: int) -> list[str]:
@@ -199,13 +191,27 @@ def marked(name: str, value: str) -> set[int]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a port. ``pid`` is None where the kernel hides it."""
+
+    pid: int | None = None
+    program: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.program} (process {self.pid})" if self.pid else "another program"
+
+
+def holder(inodes: set[int]) -> Holder:
+    """Return the first process that holds one of these sockets."""
+    for pid in pids():
+        if held((pid,), inodes):
+            with suppress(OSError):
+                return Holder(pid, Path(f"/proc/{pid}/comm").read_text().strip())
+    return Holder()
+
+
 def describe_listener(port: int) -> str | None:
     """Name the program that listens on ``port``, "another program" if it is hidden, None if nobody listens."""
-    inodes = listeners(port)
-    if not inodes:
-        return None
-    for pid in pids():
-        if holds_socket({pid}, inodes):
-            with suppress(OSError):
-                return f"{Path(f'/proc/{pid}/comm').read_text().strip()} (process {pid})"
-    return "another program"
+    inodes = {listener.inode for listener in sockets.listening(port)}
+    return str(holder(inodes)) if inodes else None

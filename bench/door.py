@@ -31,7 +31,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route as StarletteRoute
 from websockets.sync.client import connect
 
-from aikore.config import Settings
+from aikore.config import Settings, private_folder
+from aikore.proxy.flags import Flags
 from aikore.proxy.nginx import NginxProxy
 from aikore.proxy.routes import Route
 from tests.apps.echo_app import EchoApp
@@ -252,8 +253,11 @@ async def main() -> None:
     apps, processes = start_apps()
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder), port=port, nginx_path=sys.argv[1] if len(sys.argv) == 2 else "")
+        private_folder(settings.run_dir)
         proxy = NginxProxy(settings)
         try:
+            for name in apps:
+                Flags(settings.flags_dir).of(name).up(1)
             await proxy.start([Route(name, app_port) for name, app_port in apps.items()])
             if chp := start_chp(Path(folder) / "chp", chp_port, apps):
                 processes.append(chp)

@@ -13,7 +13,7 @@ import aikore
 PACKAGE = Path(aikore.__file__).parent
 
 FLOORS: dict[int, set[str]] = {
-    1: {"config", "database", "disk", "errors", "events", "identity", "privileges", "problems", "procfs"},
+    1: {"config", "database", "disk", "errors", "events", "identity", "privileges", "problems", "procfs", "sockets"},
     2: {"auth", "client", "launch", "monitor", "naming", "proxy"},
     3: {"apidocs", "blueprints", "live", "notices"},
     4: {"instances"},
@@ -31,6 +31,7 @@ SAME_FLOOR = {
     ("identity", "procfs"),
     ("privileges", "errors"),
     ("privileges", "config"),
+    ("procfs", "sockets"),
     ("__main__", "cli"),
 }
 """On the ground floor the errors lie lowest; ``python -m aikore`` is the command by another name."""

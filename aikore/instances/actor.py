@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,19 +12,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from aikore import procfs
+from aikore import sockets
 from aikore.database.times import utcnow
-from aikore.errors import AiKoreError, NotFoundError, NotStoppedError, PortInUseError
+from aikore.errors import AiKoreError, BrokenInstanceError, NotFoundError, NotStoppedError, PortInUseError
 from aikore.instances import lifecycle
 from aikore.instances.failures import Failure, diagnose
 from aikore.instances.files import last_lines
-from aikore.instances.lifecycle import Input, State, Status, step
-from aikore.instances.probe import Answer, Target, look, stranger
+from aikore.instances.lifecycle import Examined, Harm, Input, State, Status, step
+from aikore.instances.probe import Answer, Found, Listening, Target, Whose, look, who_has
 from aikore.instances.rows import InstanceRow
 from aikore.instances.runs import Note, ending_of
 from aikore.launch.keeper import machine_session
 from aikore.launch.protocol import Handle, Launcher, RunExit, RunRecord, RunSpec
 from aikore.launch.stages import StageWatcher, read_stage
+from aikore.proxy.flags import Flags
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +33,15 @@ LISTEN_INTERVAL = 0.05
 """Seconds between two looks whether the app listens: a refused connection to loopback costs about 0.1 ms."""
 
 UNWELL_INTERVAL = 0.2
+LISTENER_INTERVAL = 2.0
+"""Seconds between two looks for the listener of a program that is ready without one."""
+LOST_INTERVAL = 0.5
+"""Seconds between two looks at a started app whose port is not its own at the moment."""
 LOOK_TIMEOUT = 10.0
 ADOPTION_LOOK = 0.5
 """Seconds an adopted app gets to answer before the first status is told."""
+ADOPTION_LIMIT = 30.0
+"""Seconds after which a folder that does not answer (a dead network disk) no longer holds up the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +63,13 @@ class Workshop(Protocol):
 
     launcher: Launcher
     stages: StageWatcher
+    flags: Flags
 
     def folder(self, row: InstanceRow) -> Path: ...
+    async def examine(self, row: InstanceRow) -> Examined: ...
     def readiness(self, row: InstanceRow) -> Readiness: ...
+    async def check_gpus(self, row: InstanceRow) -> None: ...
+    def name_of(self, pid: int) -> str | None: ...
     async def prepare(self, row: InstanceRow, run: int) -> RunSpec: ...
     def changed(self, actor: Actor) -> None: ...
     def became_ready(self, actor: Actor) -> None: ...
@@ -68,7 +80,11 @@ class _Retire:
     """Asks the actor to take no more wishes; granted only at rest."""
 
 
-Item = tuple[Input | _Retire, asyncio.Future[None] | None]
+class _LookAgain:
+    """Asks the actor to look whether the instance can be used, as it or its disk may have changed."""
+
+
+Item = tuple[Input | _Retire | _LookAgain, asyncio.Future[None] | None]
 
 
 class Actor:
@@ -82,9 +98,12 @@ class Actor:
         self.failure: Failure | None = None
         """What is known of an error's cause; None while there is none."""
         self.handle: Handle | None = None
+        self._listening: Listening | None = None
+        self._flag = workshop.flags.of(row.slug)
         self._workshop = workshop
         self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._retired = False
+        self._look_due = False
         self._last_words: tuple[str, ...] = ()
         self._retry: asyncio.TimerHandle | None = None
         self._quiet: asyncio.TimerHandle | None = None
@@ -119,6 +138,17 @@ class Actor:
 
     def unretire(self) -> None:
         self._retired = False
+
+    def require_folder(self) -> None:
+        """Raise BrokenInstanceError when the instance's folder cannot be reached."""
+        if self.state.harm is Harm.ALL:
+            raise BrokenInstanceError(self.state.detail)
+
+    def look_again(self) -> None:
+        """Have it found out whether the instance can be used, where it is at rest."""
+        if not self._look_due:
+            self._look_due = True
+            self._queue.put_nowait((_LookAgain(), None))
 
     async def _ask(self, item: Input | _Retire) -> None:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -168,27 +198,39 @@ class Actor:
         state = self.state
         if state.status in (Status.STARTING, Status.STOPPING) and self._holds(state.run):
             self.state = replace(state, status=Status.STALLED, detail=unforeseen(error), start_again=False)
-            if self._watcher is None or self._watcher.done():
-                self._watch(state.run)
+            self._watch(state.run)
         elif state.status in lifecycle.ALIVE and not self._holds(state.run):
             self.state = replace(state, status=Status.ERROR, detail=unforeseen(error), start_again=False)
-        if self.state is not state:
-            with suppress(Exception):
+        elif state.retry_pending:
+            self.state = replace(state, retry_pending=False, detail=unforeseen(error))
+        with suppress(Exception):
+            if self.state is not state:
                 self._status_changed(state.status)
-                self._workshop.changed(self)
+            self._workshop.changed(self)
 
     def _holds(self, run: int) -> bool:
         """Say whether a program of this run is held, so that its end will be told."""
         return self.handle is not None and self.handle.record.run == run
 
-    async def _take(self, item: Input | _Retire) -> None:
+    async def _take(self, item: Input | _Retire | _LookAgain) -> None:
         if isinstance(item, _Retire):
             self._retire_now()
+            return
+        if isinstance(item, _LookAgain):
+            self._look_due = False
+            await self._look_now()
             return
         wished = isinstance(item, lifecycle.Start | lifecycle.Restart)
         if wished and self._retired:
             raise NotFoundError(f"{self.row.name} is being deleted.")
         if wished and self.state.status in lifecycle.RESTING:
+            await self._look_now()
+            if self.state.harm:
+                raise BrokenInstanceError(self.state.detail)
+        resting = self.state.status in lifecycle.RESTING
+        if wished and (resting or isinstance(item, lifecycle.Restart)):
+            await self._workshop.check_gpus(self.row)
+        if wished and resting:
             await self._check_port()
         await self.feed(item)
 
@@ -198,12 +240,16 @@ class Actor:
         self._retired = True
 
     async def _check_port(self) -> None:
-        user = await asyncio.to_thread(procfs.describe_listener, self.row.port)
+        user = await asyncio.to_thread(self._port_user)
         if user:
             raise PortInUseError(
                 f"Port {self.row.port} is used by {user}. End that program, or create the instance anew "
                 "to give it another port."
             )
+
+    def _port_user(self) -> str | None:
+        inodes = sockets.local(self.row.port)
+        return who_has(inodes, self._workshop.name_of) if inodes else None
 
     async def feed(self, given: Input) -> None:
         """Take one input: next state, then its effects. Only the actor's own task and its adoption call this."""
@@ -235,7 +281,7 @@ class Actor:
         log.info("%s: %s → %s %s", self.row.slug, before, self.state.status, self.state.detail)
         self.status_since = utcnow()
         state = self.state
-        failed = state.status is Status.ERROR
+        failed = state.status is Status.ERROR and not state.harm
         self.failure = diagnose(self._last_words, state.exit_code, state.exit_signal, state.detail) if failed else None
         if self._retry and not self.state.retry_pending:
             self._retry.cancel()
@@ -274,7 +320,7 @@ class Actor:
     async def _spawn(self, run: int) -> None:
         try:
             spec = await self._workshop.prepare(self.row, run)
-            self._listen_for_stages(run, clear=True)
+            await self._listen_for_stages(run, clear=True)
             handle = await self._workshop.launcher.start(spec)
         except AiKoreError as error:
             await self.feed(lifecycle.SpawnFailed(run, error.message))
@@ -288,9 +334,10 @@ class Actor:
 
     def _hold(self, handle: Handle) -> None:
         self.handle = handle
+        self._waiter = asyncio.create_task(self._await_exit(handle))
+        self._listening = Listening(handle, self.row.port, self._flag, self._workshop.name_of)
         self.started_at = utcnow_from(handle.record.started_at)
         self._note_start(handle.record)
-        self._waiter = asyncio.create_task(self._await_exit(handle))
 
     def _note_start(self, record: RunRecord) -> None:
         note: Note = {"started_at": utcnow_from(record.started_at), "log_offset": record.log_offset}
@@ -301,6 +348,10 @@ class Actor:
         self.tell(await self._exited(handle.record, ended))
 
     async def _exited(self, record: RunRecord, ended: RunExit) -> lifecycle.Exited:
+        try:
+            await asyncio.to_thread(self._flag.end, record.run)
+        except OSError:
+            log.exception("%s: its route cannot be closed", self.row.slug)
         tail: tuple[str, ...] = ()
         if not ended.clean and not ended.requested:
             try:
@@ -309,21 +360,21 @@ class Actor:
                 log.exception("%s: the end of its log cannot be read", self.row.slug)
         return lifecycle.Exited(record.run, ended.code, ended.signal, ended.lost, tail, ended.ended_at, ended.left)
 
-    def _listen_for_stages(self, run: int, clear: bool) -> None:
-        self._workshop.stages.watch(self.folder, lambda text: self.tell(lifecycle.Stage(run, text)), clear)
+    async def _listen_for_stages(self, run: int, clear: bool) -> None:
+        await self._workshop.stages.watch(self.folder, lambda text: self.tell(lifecycle.Stage(run, text)), clear)
 
     # Looking ------------------------------------------------------------------------------------------------
 
     def _watch(self, run: int) -> None:
         if self._watcher:
             self._watcher.cancel()
-        if self.handle and self.handle.record.run == run:
-            self._watcher = asyncio.create_task(self._keep_looking(run, self.handle))
+        if self.handle and self.handle.record.run == run and self._listening:
+            self._watcher = asyncio.create_task(self._keep_looking(run, self._listening))
 
-    async def _keep_looking(self, run: int, handle: Handle) -> None:
+    async def _keep_looking(self, run: int, listening: Listening) -> None:
         while True:
             try:
-                await self._look_after(run, handle)
+                await self._look_after(run, listening)
             except Exception as error:
                 log.exception("%s: looking whether it is ready failed", self.row.slug)
                 self.tell(lifecycle.Overdue(run, unforeseen(error)))
@@ -331,67 +382,121 @@ class Actor:
             else:
                 return
 
-    async def _look_after(self, run: int, handle: Handle) -> None:
+    async def _look_after(self, run: int, listening: Listening) -> None:
         readiness = self._workshop.readiness(self.row)
-        if readiness.window is not None:
-            await self._until_window(run, readiness, readiness.window)
-        elif readiness.target is None:
-            self.tell(lifecycle.Ready(run))
-        elif await self._until_ready(run, handle, readiness, readiness.target):
-            await self._while_up(run, readiness, readiness.target)
+        if readiness.target is None:
+            if readiness.window is not None:
+                await self._until_window(run, readiness, readiness.window)
+            else:
+                self.tell(lifecycle.Ready(run))
+            await self._mind_listener(readiness, listening)
+        elif await self._until_ready(run, readiness, readiness.target, listening):
+            await self._while_up(run, readiness, readiness.target, listening)
 
-    async def _until_ready(self, run: int, handle: Handle, readiness: Readiness, target: Target) -> bool:
+    async def _mind_listener(self, readiness: Readiness, listening: Listening) -> None:
+        """Open the route of a program that is ready without a port, for as long as it listens on it all the same."""
+        while True:
+            own = (await listening.look()).whose is Whose.OWN
+            await asyncio.sleep(max(readiness.health_interval, LISTENER_INTERVAL) if own else LISTENER_INTERVAL)
+
+    async def _until_ready(self, run: int, readiness: Readiness, target: Target, listening: Listening) -> bool:
         """Look until the app answers; False when it never can."""
         overdue_at = time.monotonic() + readiness.timeout
-        ours = False
+        told = ""
         while True:
             answer = await look(target, LOOK_TIMEOUT)
-            if answer is not Answer.NOBODY and not ours:
-                if other := await stranger(handle, target.port):
-                    self.tell(lifecycle.Refused(run, f"Port {target.port} is used by another program: {other}"))
-                    return False
-                ours = True
-            if answer is Answer.WELL:
+            found = await listening.look() if answer is not Answer.NOBODY else Found(Whose.NOBODY)
+            if found.whose is Whose.STRANGER:
+                self.tell(lifecycle.Refused(run, found.reason))
+                return False
+            if answer is Answer.WELL and found.whose is Whose.OWN:
                 self.tell(lifecycle.Ready(run))
                 return True
+            hint = found.reason or (await listening.elsewhere() if answer is Answer.NOBODY else "")
+            if hint and hint != told:
+                told = hint
+                self.tell(lifecycle.Stage(run, hint))
             if time.monotonic() > overdue_at:
                 overdue_at = float("inf")
-                self.tell(lifecycle.Overdue(run, f"no answer on port {target.port} within {readiness.timeout:g} s"))
+                silent = f"no answer on port {target.port} within {readiness.timeout:g} s"
+                self.tell(lifecycle.Overdue(run, hint or silent))
             await asyncio.sleep(LISTEN_INTERVAL if answer is Answer.NOBODY else UNWELL_INTERVAL)
 
     async def _until_window(self, run: int, readiness: Readiness, window: Path) -> None:
         overdue_at = time.monotonic() + readiness.timeout
-        while not window.exists():
+        while not await asyncio.to_thread(os.path.exists, window):
             if time.monotonic() > overdue_at:
                 overdue_at = float("inf")
                 self.tell(lifecycle.Overdue(run, f"no window within {readiness.timeout:g} s"))
             await asyncio.sleep(UNWELL_INTERVAL)
         self.tell(lifecycle.Ready(run))
 
-    async def _while_up(self, run: int, readiness: Readiness, target: Target) -> None:
-        """Look whether a started app goes on answering."""
+    async def _while_up(self, run: int, readiness: Readiness, target: Target, listening: Listening) -> None:
+        """Look whether a started app goes on answering, on a port that goes on being its own."""
         well_at = time.monotonic()
-        stalled = False
+        own, told = True, ""
         patience = min(LOOK_TIMEOUT, readiness.health_timeout)
         while True:
             well = time.monotonic() - well_at < readiness.health_interval
-            interval = readiness.health_interval if well else min(readiness.health_interval, 2.0)
-            await asyncio.sleep(interval)
+            pause = readiness.health_interval if well else 2.0
+            await asyncio.sleep(min(readiness.health_interval, pause if own else LOST_INTERVAL))
             answer = await look(target, patience)
+            found = await listening.look()
+            own = found.whose is Whose.OWN
             silent = time.monotonic() - well_at
-            if answer is Answer.WELL:
+            if answer is Answer.WELL and own:
                 well_at = time.monotonic()
-                if stalled:
-                    stalled = False
+                if told:
+                    told = ""
                     self.tell(lifecycle.Ready(run))
-            elif not stalled and silent > readiness.health_timeout:
-                stalled = True
-                self.tell(lifecycle.Overdue(run, f"has not answered for {silent:.0f} s"))
+            elif found.reason not in ("", told) or (not told and silent > readiness.health_timeout):
+                told = found.reason or f"has not answered for {silent:.0f} s"
+                self.tell(lifecycle.Overdue(run, told))
 
     # Adoption -----------------------------------------------------------------------------------------------
 
     async def adopt(self) -> None:
-        """Find out how things are, before anybody asks. Call once, before :meth:`begin`."""
+        """Find out how things are, before anybody asks. Whatever goes wrong with it stays with this instance."""
+        await self._open(await self._examined())
+
+    async def _look_now(self) -> None:
+        """Find out whether an instance at rest can be used; one whose folder is back is adopted as at the start."""
+        if self.state.status not in lifecycle.RESTING or self.state.retry_pending or self._retired:
+            return
+        found = await self._examined()
+        if self.state.harm:
+            await self._open(found)
+        else:
+            await self.feed(found)
+
+    async def _examined(self) -> Examined:
+        try:
+            async with asyncio.timeout(ADOPTION_LIMIT):
+                return await self._workshop.examine(self.row)
+        except TimeoutError:
+            return Examined(Harm.ALL, f"Its folder instances/{self.row.slug} does not answer. Is its disk well?")
+        except Exception as error:
+            log.exception("%s cannot be examined", self.row.slug)
+            return Examined(Harm.ALL, f"It cannot be opened: {error}")
+
+    async def _open(self, found: Examined) -> None:
+        """Adopt what lives in a folder that can be reached, then take in what was found of it."""
+        before = self.state
+        if found.harm is not Harm.ALL:
+            try:
+                async with asyncio.timeout(ADOPTION_LIMIT):
+                    await self._adopt()
+            except Exception as error:
+                reason = f"It cannot be opened: {error or 'its folder does not answer'}"
+                if reason != before.detail and not found.harm:
+                    log.exception("%s cannot be adopted", self.row.slug)
+                found = found if found.harm else Examined(Harm.START, reason)
+        await self.feed(found)
+        if before.harm and self.state != before:
+            log.info("%s can be used again: %s", self.row.slug, self.state.status)
+            self._workshop.changed(self)
+
+    async def _adopt(self) -> None:
         found = await self._workshop.launcher.adopt(self.folder)
         if found is None:
             return
@@ -400,20 +505,23 @@ class Actor:
             return
         record = found.record
         self._hold(found)
-        self._listen_for_stages(record.run, clear=False)
+        await self._listen_for_stages(record.run, clear=False)
         await self.feed(lifecycle.Adopted(record.run, record.state == "stopping"))
         await self._first_look(record.run)
 
     async def _first_look(self, run: int) -> None:
         readiness = self._workshop.readiness(self.row)
+        found = await self._listening.look() if self._listening else Found(Whose.NOBODY)
         if readiness.window is not None:
-            well = readiness.window.exists()
+            well = await asyncio.to_thread(os.path.exists, readiness.window)
+        elif readiness.target is None:
+            well = True
         else:
-            well = readiness.target is None or await look(readiness.target, ADOPTION_LOOK) is Answer.WELL
+            well = found.whose is Whose.OWN and await look(readiness.target, ADOPTION_LOOK) is Answer.WELL
         if well:
             await self.feed(lifecycle.Ready(run))
         elif self.row.status in (Status.STARTED, Status.STALLED):
-            await self.feed(lifecycle.Overdue(run, "does not answer"))
+            await self.feed(lifecycle.Overdue(run, found.reason or "does not answer"))
         elif stage := await asyncio.to_thread(read_stage, self.folder):
             await self.feed(lifecycle.Stage(run, stage))
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from aikore import procfs
+from aikore import sockets
 from aikore.config import Settings
 from aikore.errors import ConflictError
 from aikore.identity import Original
@@ -42,7 +42,7 @@ def readdress(rows: Sequence[InstanceRow], settings: Settings, original: Origina
     changes: dict[int, dict[str, Any]] = {row.id: {} for row in rows}
     public = {row.app_port for row in rows if row.app_port}
     for row in rows:
-        if original.lives or procfs.listeners(row.port):
+        if original.lives or sockets.listening(row.port):
             with suppress(ConflictError):  # the pool is used up: a start will say who has the port
                 changes[row.id]["port"] = ports.choose_instance_port(settings.instance_port_pool, taken)
                 taken.add(changes[row.id]["port"])

@@ -53,6 +53,12 @@ RULES = (
         "Start it again. Its last words stand in the log, and more in desktop/server.log of the instance's folder.",
     ),
     _rule(
+        "gpu_gone",
+        r"^(?:The GPU .+\)|GPU .+?) (?:does not answer|is not there|is not known yet|was divided into MIG slices)",
+        "A GPU that was chosen for it is not there or does not answer",
+        "What was said names it and what helps. Or edit the instance: choose another GPU, or CPU only.",
+    ),
+    _rule(
         "syntax_error",
         r"launch\.sh: line (\d+): (?:syntax error|unexpected EOF)",
         "The launch script has a syntax error in line {0}",
@@ -165,6 +171,21 @@ RULES = (
         r"externally-managed-environment",
         "pip was to change the system's own Python, which the system does not allow",
         "Call use_python_env in the launch script before pip_install, so that the instance has its own environment.",
+    ),
+    _rule(
+        "bad_setting",
+        r"\b(AIKORE_PIP)=uv, but there is no uv|\b(AIKORE_PIP) must be pip or uv|"
+        r"Failed to parse environment variable `(\w+)`|error: invalid value '[^']*' for '(--[\w-]+)|"
+        r"error: unexpected argument '([^']{1,100})' found|no such option: (-\S{1,100})|"
+        r"error occurred during configuration: option ([\w-]+)|is not a valid value for ([\w-]+) option|"
+        r"error: Failed to parse: `?([^`]{1,200})|unknown field `([^`]{1,100})`, expected one of `required-version`|"
+        r"(Configuration file) (?:could not be loaded|contains)|Invalid requirement: '?([^':]{1,200})|"
+        r"Could not open requirements file: .*'([^']+)'|Could not locate Python interpreter (\S+)|"
+        r"error: failed to (?:open|read from) file `([^`]+)`|error: File not found: (\S+)|"
+        r"Could not find an activated (virtualenv) \(required\)",
+        "A setting of uv or pip is wrong: {0}",
+        "Correct it among the instance's variables (UV_…, PIP_…, AIKORE_PIP), in the launch script or in the file "
+        "that the log names.",
     ),
     _rule(
         "missing_library",

@@ -148,19 +148,63 @@ def test_a_viewer_sees_nothing_that_changes_something(browser: Browser, page: Pa
     expect(viewer.get_by_test_id("new")).to_be_hidden()
     row.get_by_test_id("more").click()
     names = viewer.locator('[data-testid="menu"] [data-action]')
-    assert names.evaluate_all("items => items.map(item => item.dataset.action)") == ["view", "log", "details"]
+    assert names.evaluate_all("items => items.map(item => item.dataset.action)") == ["log", "details"]
     viewer.keyboard.press("Escape")
+    expect(row.get_by_test_id("view")).to_be_hidden()
+    expect(row.locator(".c-address")).to_have_text("/app/x/")
+    expect(row.locator("a[href]")).to_have_count(0)
+    row.get_by_text("x", exact=True).dblclick()
     viewer.get_by_test_id("show-trash").click()
     expect(viewer.get_by_test_id("trash")).to_contain_text("gone")
     expect(viewer.get_by_test_id("restore")).to_have_count(0)
     viewer.keyboard.press("Escape")
     row.focus()
-    for key in "sre":
+    for key in ("s", "r", "e", "v", "Enter"):
         viewer.keyboard.press(key)
+    expect(viewer.locator("iframe")).to_have_count(0)
     viewer.get_by_test_id("person").click()
     assert "people" not in names.evaluate_all("items => items.map(item => item.dataset.action)")
     assert house.get("x")["status"] == "stopped"
     expect(viewer.get_by_test_id("toast")).to_have_count(0)
+
+
+def test_a_creator_is_offered_what_a_creator_may(browser: Browser, page: Page, house: AiKoreServer) -> None:
+    house.create("x", "Static")
+    house.post("x", "start")
+    house.wait_status("x", "started")
+    owner = log_in(page, house)
+    creator = join(browser, house, owner, "creator", "cleo")
+    expect(creator.row("x").get_by_test_id("log")).to_be_visible()
+    expect(creator.row("x").get_by_test_id("view")).to_be_hidden()
+    dialog = creator.person("tokens")
+    scopes = dialog.get_by_test_id("token-scope").locator("option")
+    expect(scopes).to_have_text(["May look", "May generate"])
+    dialog.get_by_test_id("token-scope").select_option("create")
+    dialog.get_by_test_id("token-name").fill("phone")
+    dialog.get_by_test_id("token-make").click()
+    client = bearer(house, dialog.get_by_test_id("shown-once").input_value())
+    assert (client.get("/api/instances").status_code, client.get("/app/x/").status_code) == (200, 403)
+    creator.page.goto(f"{house.url}/app/x/")
+    creator.page.get_by_role("link", name="the AiKore page").click()
+    expect(creator.page.get_by_test_id("person")).to_have_text("cleo")
+    people = owner.person("people")
+    expect(people.get_by_test_id("person-role")).to_have_value("creator")
+
+
+def test_an_app_is_gone_from_the_page_of_who_may_open_it_no_longer(
+    browser: Browser, page: Page, house: AiKoreServer
+) -> None:
+    house.create("x", "Static")
+    house.post("x", "start")
+    owner = log_in(page, house)
+    other = join(browser, house, owner, "operator", "otto")
+    other.wait_status("x", "started")
+    other.press("x", "view")
+    expect(other.page.frame_locator("iframe").get_by_text("It works")).to_be_visible()
+    owner.person("people").get_by_test_id("person-role").select_option("viewer")
+    expect(other.page.locator("iframe")).to_have_count(0)
+    expect(other.page.get_by_text("Apps are for operators and admins.")).to_be_visible()
+    expect(other.row("x").get_by_test_id("view")).to_be_hidden()
 
 
 def test_a_new_role_shows_without_a_reload(browser: Browser, page: Page, house: AiKoreServer) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aikore.config import Settings
+from aikore.proxy.flags import Flags
 from aikore.proxy.nginx import NginxProxy
 from aikore.proxy.routes import Route
 from tests.apps.echo_app import EchoApp
@@ -85,6 +86,7 @@ class Door:
         self.port, self.app_port, self.down_port, self.keep_port, self.public, self.public_keep = ports
         self.settings = Settings(home=home, port=self.port, nginx_workers=2, **settings)
         self.settings.run_dir.mkdir(parents=True, exist_ok=True)
+        self.flags = Flags(self.settings.flags_dir)
         self.proxy = NginxProxy(self.settings)
         self.echo, self.keep, self.manager = EchoApp("echo"), EchoApp("keep"), EchoApp("manager")
         self.routes = [
@@ -97,6 +99,8 @@ class Door:
         await self.echo.start(self.app_port)
         await self.keep.start(self.keep_port)
         await self.manager.start(str(self.settings.manager_socket))
+        for route in self.routes:
+            self.flags.of(route.slug).up(1)
         await self.proxy.start(self.routes)
         return self
 

@@ -56,3 +56,11 @@ def test_the_documented_table_of_permissions_and_roles_is_the_one_of_the_code() 
     assert head == ["permission", "lets somebody", *(role.word for role in Role)]
     documented = [(name.strip("`"), words, [mark == "✓" for mark in marks]) for name, words, *marks in rows]
     assert documented == [(str(p), p.words, [p in role.permissions for role in Role]) for p in Permission]
+
+
+def test_the_dashboards_type_of_permissions_and_roles_is_the_one_of_the_code() -> None:
+    types = (ROOT / "aikore/static/js/types.js").read_text()
+    for name, there_is in (("Permission", [str(one) for one in Permission]), ("Role", [role.word for role in Role])):
+        written = re.search(rf"@typedef {{(.*)}} {name} ", types)
+        assert written is not None
+        assert [word.strip('" ') for word in written[1].split("|")] == there_is

@@ -2,21 +2,21 @@
 
 import { BASE, call } from "./api.js";
 
-/** @import {Me, Role} from "./types.js" */
-
-const ROLES = /** @type {Role[]} */ (["viewer", "operator", "admin", "owner"]);
+/** @import {Me, Permission} from "./types.js" */
 
 class Access extends EventTarget {
   /** @type {Me | null} null until the server has said it */
   me = null;
   /** whether a login is asked for at all */
   on = true;
+  /** @type {ReadonlySet<Permission>} */
+  #permissions = new Set();
   /** @type {Promise<void> | null} */
   #looking = null;
 
-  /** @param {Role} role @returns {boolean} whether who is logged in has this role or a higher one */
-  may(role) {
-    return this.me !== null && ROLES.indexOf(this.me.role) >= ROLES.indexOf(role);
+  /** @param {Permission} permission @returns {boolean} whether who is logged in may do this, as the server says */
+  may(permission) {
+    return this.#permissions.has(permission);
   }
 
   /** Ask the server who is logged in. @returns {Promise<void>} */
@@ -32,9 +32,10 @@ class Access extends EventTarget {
       toLogin(location.pathname + location.search);
       return;
     }
-    const same = JSON.stringify([data.auth === "on", data.identity]) === JSON.stringify([this.on, this.me]);
+    const same = JSON.stringify([data.auth === "on", data.identity, data.permissions]) === JSON.stringify([this.on, this.me, [...this.#permissions]]);
     this.on = data.auth === "on";
     this.me = data.identity;
+    this.#permissions = new Set(data.permissions);
     if (!same) this.dispatchEvent(new Event("change"));
   }
 }

@@ -9,14 +9,14 @@ import { attempt, toast } from "./toasts.js";
 import { TOOL_KINDS } from "./toolkinds.js";
 import { openTool } from "./tools.js";
 
-/** @import {Instance, Role} from "./types.js" */
+/** @import {Instance, Permission} from "./types.js" */
 
 /**
  * @typedef {object} Action
  * @property {string} name
  * @property {(instance: Instance) => string} words
  * @property {string} [key]
- * @property {Role} role who may do it at all
+ * @property {Permission} permission what it takes at all
  * @property {(instance: Instance) => boolean} possible
  * @property {(instance: Instance) => void} run
  */
@@ -54,24 +54,24 @@ async function rebuild(instance) {
   if (await send(instance, "rebuild")) toast(`The environment of ${instance.name} is rebuilt at its next start.`);
 }
 
-/** @param {string} name @param {string} words @param {Role} role @param {(instance: Instance) => void} run @param {string} [key] @returns {Action} */
-const offered = (name, words, role, run, key) => ({ name, words: () => words, key, role, run, possible: (instance) => instance.actions.includes(name) });
+/** @param {string} name @param {string} words @param {Permission} permission @param {(instance: Instance) => void} run @param {string} [key] @returns {Action} */
+const offered = (name, words, permission, run, key) => ({ name, words: () => words, key, permission, run, possible: (instance) => instance.actions.includes(name) });
 
 /** @type {Action[]} */
 export const ACTIONS = [
-  ...TOOL_KINDS.map(({ kind, label, key, role = "viewer", offered = () => true }) => /** @type {Action} */ ({
-    name: kind, words: () => label, key, role, possible: (instance) => access.may(role) && offered(instance), run: (instance) => openTool(kind, instance),
+  ...TOOL_KINDS.map(({ kind, label, key, permission, offered = () => true }) => /** @type {Action} */ ({
+    name: kind, words: () => label, key, permission, possible: (instance) => access.may(permission) && offered(instance), run: (instance) => openTool(kind, instance),
   })),
   {
-    name: "toggle", words: (instance) => (toggling(instance) === "stop" ? "Stop" : "Start"), key: "s", role: "operator",
+    name: "toggle", words: (instance) => (toggling(instance) === "stop" ? "Stop" : "Start"), key: "s", permission: "instances.run",
     possible: (instance) => instance.actions.includes(toggling(instance)), run: (instance) => void send(instance, toggling(instance)),
   },
-  offered("restart", "Restart", "operator", (instance) => void send(instance, "restart"), "r"),
-  offered("activate", "Answer at /comfyui/", "operator", (instance) => void send(instance, "activate")),
-  offered("edit", "Edit", "admin", (instance) => editInstance(instance), "d"),
-  offered("copy", "Copy", "admin", (instance) => void copy(instance)),
-  offered("rebuild", "Rebuild environment", "operator", (instance) => void rebuild(instance)),
-  offered("delete", "Move to trash", "admin", (instance) => void remove(instance)),
+  offered("restart", "Restart", "instances.run", (instance) => void send(instance, "restart"), "r"),
+  offered("activate", "Answer at /comfyui/", "instances.run", (instance) => void send(instance, "activate")),
+  offered("edit", "Edit", "instances.edit", (instance) => editInstance(instance), "d"),
+  offered("copy", "Copy", "instances.edit", (instance) => void copy(instance)),
+  offered("rebuild", "Rebuild environment", "instances.run", (instance) => void rebuild(instance)),
+  offered("delete", "Move to trash", "instances.edit", (instance) => void remove(instance)),
 ];
 
 /** @param {Instance} instance @returns {Action[]} what is possible now */

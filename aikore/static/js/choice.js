@@ -60,7 +60,7 @@ export function showChoice(order) {
   setText(byId("chosen-count"), `${together.size} chosen`);
   for (const [index, [action]] of DEEDS.entries()) {
     const button = /** @type {HTMLButtonElement} */ (buttons[index]);
-    button.hidden = !access.may("operator");
+    button.hidden = !access.may("instances.run");
     button.disabled = !chosen().some((instance) => instance.actions.includes(action));
   }
 }

@@ -1,5 +1,6 @@
 /** What a person can do that concerns no single instance, for the palette and the keys. */
 
+import { access } from "./access.js";
 import { switchTheme } from "./theme.js";
 import { byId } from "./dom.js";
 import { newInstance } from "./form.js";
@@ -9,12 +10,15 @@ import { closeTool, currentPanel, currentTool, moveTool, openTool, stepTool } fr
 import { openTrash } from "./trash.js";
 import { enterWhole } from "./whole.js";
 
-/** @import {Role} from "./types.js" */
-/** @typedef {{words: string, key?: string, role?: Role, run: () => void}} Command */
+/** @import {Permission} from "./types.js" */
+/** @typedef {{words: string, key?: string, permission?: Permission, run: () => void}} Command */
+
+/** @param {Command} command */
+export const mayRun = ({ permission }) => !permission || access.may(permission);
 
 /** @type {Command[]} */
 export const COMMANDS = [
-  { words: "New instance", key: "n", role: "admin", run: newInstance },
+  { words: "New instance", key: "n", permission: "instances.edit", run: newInstance },
   { words: "Filter the table", key: "/", run: () => { showPane("instances"); byId("filter").focus(); } },
   { words: "Fold or unfold the load", key: "f", run: toggleMonitoring },
   { words: "Next tab", key: ".", run: () => stepTool(1) },
@@ -23,7 +27,7 @@ export const COMMANDS = [
   { words: "Close the tab", key: "x", run: () => closeTool(currentTool() ?? "") },
   { words: "Give the tab the whole window", key: "w", run: () => enterWhole(currentPanel()) },
   { words: "Next pane", key: "F6", run: nextPane },
-  { words: "Terminal of AiKore", role: "admin", run: () => openTool("terminal", HOUSE) },
+  { words: "Terminal of AiKore", permission: "system.terminal", run: () => openTool("terminal", HOUSE) },
   { words: "Trash", run: openTrash },
   { words: "Switch between dark and light", run: switchTheme },
 ];

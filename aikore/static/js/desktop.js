@@ -9,7 +9,7 @@ import { loadStyleOf } from "./vendor.js";
 /** @import {Instance, Tool, ToolKind} from "./types.js" */
 
 /** @type {ToolKind} */
-export const desktop = { kind: "desktop", label: "Desktop", key: "p", role: "operator", offered: (instance) => instance.persistent_mode, open };
+export const desktop = { kind: "desktop", label: "Desktop", key: "p", permission: "desktops", offered: (instance) => instance.persistent_mode, open };
 
 /** @param {HTMLElement} panel @param {Instance} instance @returns {Tool} */
 function open(panel, instance) {
@@ -18,8 +18,8 @@ function open(panel, instance) {
   const screen = new Screen(panel, instance.id, { last: [link] });
   return {
     close: () => screen.close(),
-    show: () => { if (access.may("operator")) screen.link.open(); },
+    show: () => { if (access.may("desktops")) screen.link.open(); },
     hide: () => screen.link.close(), // nobody looks: the desktop goes on without us
-    update: () => { if (access.may("operator")) screen.link.hurry(); else screen.link.close(); },
+    update: () => { if (access.may("desktops")) screen.link.hurry(); else screen.link.close(); },
   };
 }

@@ -16,7 +16,7 @@ import { loadStyleOf } from "./vendor.js";
 /** @import {Shown} from "./files/viewer.js" */
 
 /** @type {ToolKind} */
-export const files = { kind: "files", label: "Files", key: "o", role: "operator", open };
+export const files = { kind: "files", label: "Files", key: "o", permission: "files.read", open };
 
 /** @param {HTMLElement} panel @param {Instance} instance @returns {Tool} */
 function open(panel, instance) {
@@ -59,7 +59,7 @@ class Files {
 
   /** @param {HTMLElement} panel */
   #takeDrops(panel) {
-    const wanted = (/** @type {DragEvent} */ event) => access.may("admin") && (event.dataTransfer?.types.includes("Files") ?? false);
+    const wanted = (/** @type {DragEvent} */ event) => access.may("files.write") && (event.dataTransfer?.types.includes("Files") ?? false);
     panel.addEventListener("dragover", (event) => {
       if (!wanted(event)) return;
       event.preventDefault();
@@ -159,7 +159,7 @@ class Files {
     this.tools.replaceChildren();
     this.download.href = this.desk.download(path);
     setText(this.download, this.file ? "Download" : "Download all");
-    this.changing.hidden = this.file !== null || !access.may("admin");
+    this.changing.hidden = this.file !== null || !access.may("files.write");
   }
 
   /** @param {Entry} entry @param {HTMLElement} anchor */
@@ -168,7 +168,7 @@ class Files {
     const cell = /** @type {HTMLElement} */ (anchor.closest("tr")?.firstElementChild);
     /** @type {import("./menu.js").Item[]} */
     const items = entry.kind === "file" || entry.kind === "folder" ? [["download", "Download", () => el("a", { href: this.desk.download(path), download: "" }).click()]] : [];
-    if (access.may("admin")) items.push(["rename", "Rename or move", () => this.#rename(entry, cell)], ["delete", "Delete", () => void attempt(this.#remove(entry))]);
+    if (access.may("files.write")) items.push(["rename", "Rename or move", () => this.#rename(entry, cell)], ["delete", "Delete", () => void attempt(this.#remove(entry))]);
     popMenu(anchor, items);
   }
 
@@ -210,8 +210,8 @@ class Files {
   }
 
   update() {
-    this.changing.hidden = this.file !== null || !access.may("admin");
-    this.trash.hidden = !access.may("admin");
+    this.changing.hidden = this.file !== null || !access.may("files.write");
+    this.trash.hidden = !access.may("files.write");
     this.file?.update();
   }
 

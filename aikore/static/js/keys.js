@@ -2,7 +2,7 @@
 
 import { access } from "./access.js";
 import { ACTIONS, openMenu } from "./actions.js";
-import { COMMANDS } from "./commands.js";
+import { COMMANDS, mayRun } from "./commands.js";
 import { byId, el } from "./dom.js";
 import { togglePalette } from "./palette.js";
 import { chooseBy, chosenInstance, clearChoice, moveBy, rowOf, toggleChosen } from "./table.js";
@@ -41,7 +41,7 @@ function plain(event) {
   if (pressing && (event.key === "Enter" || event.key === " ")) return false;
   if (event.key === "?") return done(showKeys);
   const command = COMMANDS.find(({ key }) => key === event.key);
-  if (command) return access.may(command.role ?? "viewer") && done(command.run);
+  if (command) return mayRun(command) && done(command.run);
   return ofInstance(event);
 }
 
@@ -77,11 +77,11 @@ function escape(event) {
 export function showKeys() {
   /** @type {[string, string][]} */
   const rows = [
-    ["Ctrl K", "Find an instance or an action"], ["↑ ↓", "Choose an instance"], ["Enter", "View it"],
-    ...ACTIONS.filter(({ key, role }) => key && access.may(role)).map(({ name, key, words }) => /** @type {[string, string]} */ (
+    ["Ctrl K", "Find an instance or an action"], ["↑ ↓", "Choose an instance"], ...(access.may("apps.open") ? [/** @type {[string, string]} */ (["Enter", "View it"])] : []),
+    ...ACTIONS.filter(({ key, permission }) => key && access.may(permission)).map(({ name, key, words }) => /** @type {[string, string]} */ (
       [shownKey(key ?? ""), name === "toggle" ? "Start or stop" : words(/** @type {any} */ ({ actions: [] }))])),
     ["M", "Its menu"], ["Space", "Choose several"], ["Shift ↑ ↓", "Choose a range"], ["Alt ↑ ↓", "Move it up or down"],
-    ...COMMANDS.filter(({ key, role }) => key && access.may(role ?? "viewer")).map(({ key, words }) => /** @type {[string, string]} */ ([shownKey(key ?? ""), words])),
+    ...COMMANDS.filter((one) => one.key && mayRun(one)).map(({ key, words }) => /** @type {[string, string]} */ ([shownKey(key ?? ""), words])),
     ["Esc", "Close, or leave the whole window"],
   ];
   const dialog = el("dialog", { class: "broad", "aria-label": "Keys" }, el("h2", { text: "Keys" }),

@@ -15,7 +15,7 @@ import { loadStyleOf } from "./vendor.js";
 /** @import {Instance, Tool, ToolKind} from "./types.js" */
 
 /** @type {ToolKind} */
-export const log = { kind: "log", label: "Log", key: "l", open };
+export const log = { kind: "log", label: "Log", key: "l", permission: "logs.read", open };
 
 /** @param {HTMLElement} panel @param {Instance} instance @returns {Tool} */
 function open(panel, instance) {

@@ -15,7 +15,7 @@ export async function putBeside(id, target, after, done) {
   const moved = store.instances.get(id);
   const all = sorted(store.instances.values()).filter((instance) => instance !== moved);
   const at = all.findIndex((instance) => instance.id === target);
-  if (!moved || at < 0 || !access.may("admin")) return;
+  if (!moved || at < 0 || !access.may("instances.edit")) return;
   if (arrangement.grouping === "group" && !(await join(moved, /** @type {Instance} */ (all[at]).group))) return;
   all.splice(after ? at + 1 : at, 0, moved);
   if (!(await attempt(call("POST", "/api/instances/order", { ids: all.map((instance) => instance.id) })))) return;
@@ -31,7 +31,7 @@ async function join(instance, group) {
 /** @param {HTMLElement} handle @param {number} id @param {() => void} dropped */
 export function draggable(handle, id, dropped) {
   handle.addEventListener("pointerdown", (event) => {
-    if (event.button === 0 && access.may("admin")) follow(id, dropped);
+    if (event.button === 0 && access.may("instances.edit")) follow(id, dropped);
   });
 }
 

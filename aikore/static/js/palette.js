@@ -1,9 +1,8 @@
 /** Ctrl/⌘-K: finds instances and actions by parts of their words, and does what is chosen. */
 
-import { access } from "./access.js";
 import { actionsOf } from "./actions.js";
 import { drawingOf } from "./arrange.js";
-import { COMMANDS } from "./commands.js";
+import { COMMANDS, mayRun } from "./commands.js";
 import { el } from "./dom.js";
 import { icon } from "./icons.js";
 import { store } from "./store.js";
@@ -21,7 +20,7 @@ function entries() {
     return actionsOf(instance).map((action, index) => (
       { words: instance.name, note: action.words(instance), key: "", drawing, first: index === 0 && place < first, run: () => action.run(instance) }));
   });
-  const ofHouse = COMMANDS.filter(({ role }) => access.may(role ?? "viewer")).map(({ words, key, run }) => (
+  const ofHouse = COMMANDS.filter(mayRun).map(({ words, key, run }) => (
     { words, note: "", key: key ?? "", drawing: /** @type {IconName} */ ("more"), first: true, run }));
   return [...ofInstances, ...ofHouse];
 }

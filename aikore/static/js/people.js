@@ -10,14 +10,15 @@ import { el } from "./dom.js";
 /** @type {Record<Role, string>} */
 const MAY = {
   viewer: "Viewer: looks",
-  operator: "Operator: starts, stops and uses",
+  creator: "Creator: also generates",
+  operator: "Operator: also starts and opens apps",
   admin: "Admin: changes everything",
   owner: "Owner",
 };
 
 /** @returns {[string, string][]} the roles that who is logged in may give */
 function given() {
-  const roles = /** @type {Role[]} */ (access.may("owner") ? ["viewer", "operator", "admin"] : ["viewer", "operator"]);
+  const roles = /** @type {Role[]} */ (["viewer", "creator", "operator", ...(access.may("admins.manage") ? ["admin"] : [])]);
   return roles.map((role) => [role, MAY[role]]);
 }
 

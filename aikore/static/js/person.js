@@ -30,7 +30,8 @@ function items() {
   return [
     .../** @type {Item[]} */ (loggedIn ? [["password", "Change password…", openPassword], ["sessions", "Sessions…", openSessions]] : []),
     ["tokens", "API tokens…", openTokens],
-    .../** @type {Item[]} */ (access.may("admin") ? [["people", "People…", openPeople], ["audit", "Audit log…", openAudit]] : []),
+    .../** @type {Item[]} */ (access.may("people.manage") ? [["people", "People…", openPeople]] : []),
+    .../** @type {Item[]} */ (access.may("audit.read") ? [["audit", "Audit log…", openAudit]] : []),
     .../** @type {Item[]} */ (loggedIn ? [["logout", "Log out", () => void logOut()]] : []),
   ];
 }

@@ -5,11 +5,12 @@ import { openMenu, send, toggling } from "./actions.js";
 import { blueprintName, drawingOf } from "./arrange.js";
 import { el, setText } from "./dom.js";
 import { icon } from "./icons.js";
+import { isGone, pinWords } from "./pins.js";
 import { store } from "./store.js";
 import { ago } from "./times.js";
 import { openTool } from "./tools.js";
 
-/** @import {Instance} from "./types.js" */
+/** @import {Instance, Pin} from "./types.js" */
 
 /**
  * @typedef {object} Row
@@ -65,7 +66,7 @@ export function makeRow(id, choose, filled) {
     },
     current: (yes) => {
       row.toggleAttribute("data-current", yes);
-      for (const node of [row, ...(cells?.reachable ?? [])]) node.tabIndex = yes ? 0 : -1;
+      for (const node of [row, ...(cells?.reachable() ?? [])]) node.tabIndex = yes ? 0 : -1;
     },
   };
 }
@@ -92,8 +93,8 @@ function makeCells(now) {
     cell("choose", box), cell("name", el("span", { class: "line", ondblclick: () => openTool("view", now()) }, handle, title, slot)), cell("blueprint", blueprint), cell("status", state), gpus,
     figure("cpu"), figure("memory"), figure("gpu"), auto, cell("address", address), cell("acts", el("span", { class: "acts" }, go, view, log, more)),
   ];
-  const reachable = [box, address, go, view, log, more];
-  for (const node of reachable) node.tabIndex = -1;
+  for (const node of [box, address, go, view, log, more]) node.tabIndex = -1;
+  const reachable = () => [box, ...(address.href ? [address] : []), go, view, log, more];
   let drawing = "";
   const update = (/** @type {Instance} */ instance) => {
     setText(title, instance.name);
@@ -103,14 +104,17 @@ function makeCells(now) {
     const wanted = drawingOf(instance);
     if (wanted !== drawing) handle.replaceChildren(icon(drawing = wanted));
     showState(instance, state, status, words, since);
-    gpus.replaceChildren(...gpuChips(instance.gpu_ids));
+    gpus.replaceChildren(...gpuChips(instance.gpus));
     setText(auto, instance.autostart ? "auto" : "");
-    address.href = instance.urls.path;
+    if (access.may("apps.open")) address.href = instance.urls.path;
+    else address.removeAttribute("href");
     setText(address, instance.urls.path);
     setText(go, toggling(instance) === "stop" ? "Stop" : "Start");
     go.dataset.action = toggling(instance);
-    handle.title = access.may("admin") ? "Drag to order" : "";
-    go.hidden = !access.may("operator");
+    handle.title = access.may("instances.edit") ? "Drag to order" : "";
+    go.hidden = !access.may("instances.run");
+    view.hidden = !access.may("apps.open");
+    log.hidden = !access.may("logs.read");
     go.disabled = !instance.actions.includes(toggling(instance));
     box.setAttribute("aria-label", `Choose ${instance.name}`);
     for (const button of [go, view, log, more]) button.setAttribute("aria-description", instance.name);
@@ -129,8 +133,12 @@ function showState({ status, status_detail: detail, status_since: time, failure,
   state.title = `${detail ? `${status}: ${detail}` : status}\nsince ${new Date(time).toLocaleString()}`;
 }
 
-/** @param {string[] | null} ids @returns {HTMLElement[]} */
-function gpuChips(ids) {
-  const texts = ids === null ? ["all"] : ids.length === 0 ? ["CPU"] : ids;
-  return texts.map((text) => el("span", { class: "chip", text: text.length > 8 ? text.slice(0, 8) : text, title: text }));
+/** @param {Pin[] | null} pins @returns {HTMLElement[]} */
+function gpuChips(pins) {
+  const chip = (/** @type {string} */ text) => el("span", { class: "chip", text });
+  if (!pins?.length) return [chip(pins ? "CPU" : "all")];
+  return pins.map((pin) => el("span", {
+    class: isGone(pin) ? "chip gone" : "chip", "data-pin": pin.state, title: pin.reason || `GPU ${pin.id ?? pin.uuid}: ${pin.name}`,
+    text: isGone(pin) ? `${pinWords(pin)} ${pin.state}` : pinWords(pin),
+  }));
 }

@@ -15,7 +15,7 @@ import { loadEditor, loadStyleOf } from "./vendor.js";
 /** @import {Saved} from "./editor/conflict.js" */
 
 /** @type {ToolKind} */
-export const script = { kind: "script", label: "Script", key: "e", role: "operator", open };
+export const script = { kind: "script", label: "Script", key: "e", permission: "scripts.read", open };
 
 /** @param {HTMLElement} panel @param {Instance} instance @returns {Tool} */
 function open(panel, instance) {
@@ -142,8 +142,9 @@ class Script {
   /** @param {Instance} instance */
   update(instance) {
     this.instance = instance;
-    const may = access.may("admin");
-    this.save.hidden = this.as.hidden = !may;
+    const may = access.may("scripts.edit");
+    this.save.hidden = !may;
+    this.as.hidden = !access.may("blueprints.edit");
     this.note.hidden = may;
     if (this.code && this.code.view.state.readOnly === may) this.code.lock(!may);
   }

@@ -21,8 +21,13 @@ const SHELLS = /^-?(ba|z|fi|da|k)?sh$/;
 /** @param {string | undefined} command @returns {string} the program's own name */
 const program = (command) => command?.split(" ")[0]?.split("/").pop() ?? "";
 
+/** AiKore's own terminals take more than those of instances. @param {Instance} instance */
+function mayIn(instance) {
+  return access.may(instance.id === HOUSE.id ? "system.terminal" : "terminals");
+}
+
 /** @type {ToolKind} */
-export const terminal = { kind: "terminal", label: "Terminal", key: "t", role: "operator", open };
+export const terminal = { kind: "terminal", label: "Terminal", key: "t", permission: "terminals", offered: mayIn, open };
 
 /** @param {HTMLElement} panel @param {Instance} instance @returns {Tool} */
 function open(panel, instance) {
@@ -170,7 +175,7 @@ class Strip {
 
   /** Whoever may no longer use terminals sees none. */
   update() {
-    const may = access.may("operator");
+    const may = mayIn(this.instance);
     this.bar.inert = this.body.inert = !may;
     if (may) return;
     for (const one of this.#all) { one.view?.close(); one.view = null; }

@@ -6,16 +6,19 @@ import { day, listLine, openDialog, select, shownOnce, sureButton, when } from "
 import { el } from "./dom.js";
 import { store } from "./store.js";
 
-/** @import {Role, Token} from "./types.js" */
+/** @import {Permission, Token} from "./types.js" */
 
-/** @type {[string, string, Role][]} scope, words, the role it takes to give it */
-const SCOPES = [["read", "May look", "viewer"], ["operate", "May start, stop and use", "operator"], ["admin", "May change everything", "admin"]];
+/** @type {[string, string, Permission][]} scope, words, the permission it holds that smaller ones lack */
+const SCOPES = [
+  ["read", "May look", "account"], ["create", "May generate", "generate"],
+  ["operate", "May start, stop and use", "apps.open"], ["admin", "May change everything", "instances.edit"],
+];
 /** @type {[string, string][]} */
 const DAYS = [["7", "for 7 days"], ["30", "for 30 days"], ["90", "for 90 days"], ["365", "for a year"], ["", "until revoked"]];
 
 export function openTokens() {
   const name = el("input", { id: "token-name", maxlength: "80", autocomplete: "off", placeholder: "Backup script", "data-testid": "token-name" });
-  const scope = select("What it may do", "token-scope", SCOPES.filter(([, , role]) => access.may(role)).map(([value, words]) => [value, words]));
+  const scope = select("What it may do", "token-scope", SCOPES.filter(([, , permission]) => access.may(permission)).map(([value, words]) => [value, words]));
   const instance = select("Where", "token-instance", [["", "everywhere"], ...[...store.instances.values()].map((one) => /** @type {[string, string]} */ ([one.slug, `only ${one.name}`]))]);
   const days = select("How long", "token-days", DAYS);
   days.value = "90";

@@ -32,7 +32,7 @@ const movers = ["move-0", "move-1"].map(byId);
 const columnOf = (one) => (phone.matches ? 0 : one.column);
 
 /** @param {ToolKind} kind @param {Instance} instance */
-const opens = (kind, instance) => access.may(kind.role ?? "viewer") && (kind.offered?.(instance) ?? true);
+const opens = (kind, instance) => access.may(kind.permission) && (kind.offered?.(instance) ?? true);
 
 /** @param {string} kind @param {Instance} instance */
 export function openTool(kind, instance) {

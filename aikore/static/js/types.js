@@ -4,7 +4,8 @@
  * @property {string} name
  * @property {string} slug
  * @property {string} base_blueprint
- * @property {string[] | null} gpu_ids
+ * @property {string[] | null} gpu_ids present indexes; of a GPU that is gone, what it is remembered by
+ * @property {Pin[] | null} gpus the same, with what is known of each
  * @property {boolean} autostart
  * @property {boolean} persistent_mode
  * @property {boolean} is_comfyui_active_slot
@@ -43,7 +44,9 @@
  * @property {Record<string, unknown>} [requires] what it needs, where it says so
  */
 /** @typedef {{id: string, name: string, slug: string, base_blueprint: string, deleted_at: string, size: number | null}} Trashed */
-/** @typedef {{id: string, name: string}} Gpu */
+/** @typedef {{id: string, key: string, name: string, divided: boolean}} Gpu */
+/** @typedef {{id: string | null, uuid: string, name: string, state: "ok" | "lost" | "gone" | "unknown", reason: string}} Pin */
+/** @typedef {{slug: string, name: string, base_blueprint: string}} Unlisted */
 /**
  * @typedef {object} Snapshot
  * @property {Instance[]} instances
@@ -54,7 +57,8 @@
  */
 /** @typedef {{level: "info" | "warning" | "error", message: string, at: number}} Notice */
 /** @typedef {{number: number, started_at: string | null, ready_at: string | null, ended_at: string | null, exit_code: number | null, exit_signal: string | null, ending: string | null, detail: string, log_offset: number | null}} Run */
-/** @typedef {"viewer" | "operator" | "admin" | "owner"} Role */
+/** @typedef {"viewer" | "creator" | "operator" | "admin" | "owner"} Role */
+/** @typedef {"account" | "instances.view" | "instances.run" | "instances.edit" | "blueprints.view" | "blueprints.edit" | "scripts.read" | "scripts.edit" | "logs.read" | "files.read" | "files.write" | "apps.open" | "desktops" | "terminals" | "system.view" | "system.terminal" | "system.restart" | "people.manage" | "admins.manage" | "owner.link" | "audit.read" | "generate" | "generate.raw" | "spend" | "assets.all" | "workflows.edit" | "queue.manage" | "projects.edit" | "models.download" | "models.delete"} Permission */
 /** @typedef {{name: string, role: Role, via: string}} Me */
 /** @typedef {{id: number, address: string, agent: string, created_at: string, expires_at: string, current: boolean}} Session */
 /** @typedef {{id: number, name: string, hint: string, scope: string, instance: number | null, owner: string | null, created_at: string, expires_at: string | null, last_used_at: string | null}} Token */
@@ -74,7 +78,7 @@
  * @property {string} kind as in `tab-<kind>` and in what the browser remembers
  * @property {string} label what menus and tabs call it
  * @property {string} [key] opens it for the chosen instance
- * @property {Role} [role] who may open it; everybody unless told
+ * @property {Permission} permission what it takes to open it
  * @property {(instance: Instance) => boolean} [offered] whether the instance has it; all have it unless told
  * @property {(panel: HTMLElement, instance: Instance) => Tool} open fills the empty panel
  */

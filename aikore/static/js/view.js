@@ -9,7 +9,7 @@ import { enterWhole } from "./whole.js";
 /** @import {Tool, ToolKind} from "./types.js" */
 
 /** @type {ToolKind} */
-export const view = { kind: "view", label: "View", key: "v", open };
+export const view = { kind: "view", label: "View", key: "v", permission: "apps.open", open };
 
 /** @param {HTMLElement} panel @param {Instance} instance @returns {Tool} */
 function open(panel, instance) {
@@ -20,7 +20,10 @@ function open(panel, instance) {
     el("button", { text: "Reload", onclick: () => { frame.src = address(); } }),
     el("button", { text: "Whole window", title: "Whole window (W)", "data-testid": "whole", onclick: () => enterWhole(panel) }),
     el("span", { class: "space" }), ...others(instance), link), frame);
-  return { close: () => {} };
+  const update = () => { // a session that was open goes on until the frame is gone
+    if (!access.may("apps.open")) panel.replaceChildren(el("p", { class: "empty", text: "Apps are for operators and admins." }));
+  };
+  return { close: () => {}, update };
 }
 
 /** By its port an app has an origin of its own. One that keeps its path is embedded by it: JupyterLab refuses to be

@@ -86,7 +86,7 @@ async function text(desk, path) {
     }
   };
   const update = () => {
-    const may = access.may("admin");
+    const may = access.may("files.write");
     save.hidden = !may;
     if (code.view.state.readOnly === may) code.lock(!may);
   };
