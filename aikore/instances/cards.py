@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from aikore import identity
 from aikore.disk import read_small, write_whole
 
 log = logging.getLogger(__name__)
@@ -28,9 +29,31 @@ def read_card(folder: Path) -> dict[str, Any]:
     return {}
 
 
+def foreign_home(folder: Path, home: Path) -> Path | None:
+    """Return the data folder of another house that works in this folder; None where it is ours or nobody's."""
+    owner = read_card(folder).get("house")
+    if not isinstance(owner, dict) or owner.get("id") in (None, _house_id(home)):
+        return None
+    theirs = Path(str(owner.get("home")))
+    return theirs if _house_id(theirs) == owner["id"] else None
+
+
+def house_of(home: Path) -> dict[str, str]:
+    """Return what a card says of the house that works in its folder."""
+    return {"id": _house_id(home) or "", "home": str(home)}
+
+
+def _house_id(home: Path) -> str | None:
+    found = identity.read(home)
+    return found.id if found else None
+
+
 def write_card(folder: Path, card: dict[str, Any]) -> None:
-    """Bring a folder's card up to date. A disk that refuses leaves the older one: the row is what counts."""
-    if not folder.is_dir() or read_card(folder) == card:
+    """Bring a folder's card up to date. A disk that refuses leaves the older one: the row is what counts.
+
+    Another house's card stays as it is.
+    """
+    if not folder.is_dir() or read_card(folder) == card or foreign_home(folder, Path(card["house"]["home"])):
         return
     try:
         write_whole(folder / CARD_NAME, json.dumps(card).encode(), 0o600)

@@ -14,17 +14,21 @@ from aikore.config import Settings
 from aikore.errors import ConflictError
 from aikore.identity import Original
 from aikore.instances import ports
+from aikore.instances.cards import CARD_NAME
 from aikore.instances.rows import InstanceRow
+from aikore.launch.living import LOCK_NAME, RECORD_NAME
+from aikore.launch.stages import STAGE_NAME
 
-RUN_FILES = ("run.json", "run.lock", "stage")
-"""What tells of a run; in a copy it tells of one that was the original's."""
+RUN_FILES = (RECORD_NAME, LOCK_NAME, STAGE_NAME, CARD_NAME)
+"""What tells of a run and whose it is; in a copy it tells of the original's."""
 
 NGINX_FILES = ("nginx.json", "nginx.pid")
 
 
 def forget_runs(settings: Settings) -> None:
-    """Remove from a copy what speaks of the original's processes. Links are removed, not followed."""
-    folders = [path for path in settings.instances_dir.iterdir() if path.is_dir() and not path.is_symlink()]
+    """Remove from a copy what speaks of the original's processes. What it reaches by a link is the original's."""
+    home = settings.home.resolve()
+    folders = [path for path in settings.instances_dir.iterdir() if path.resolve() == home / "instances" / path.name]
     inside = settings.nginx_dir.is_relative_to(settings.home)
     records = [folder / name for folder in folders for name in RUN_FILES]
     records += [settings.nginx_dir / name for name in NGINX_FILES if inside]
@@ -55,7 +59,14 @@ def readdress(rows: Sequence[InstanceRow], settings: Settings, original: Origina
     return {number: fields for number, fields in changes.items() if fields}
 
 
-def tell(original: Original, moved: Sequence[tuple[str, int, int]]) -> str:
+def shared_folders(settings: Settings) -> list[str]:
+    """Return the data folders of a copy that are links out of it, so the original's too."""
+    folders = (settings.instances_dir, settings.outputs_dir, settings.models_dir, settings.trash_dir)
+    home = settings.home.resolve()
+    return [folder.name for folder in folders if not folder.resolve().is_relative_to(home)]
+
+
+def tell(original: Original, moved: Sequence[tuple[str, int, int]], shared: Sequence[str]) -> str:
     """Return what people should know of a copy. ``moved``: name, port before, port now."""
     text = f"This data folder is a copy of {original.home}."
     if original.lives:
@@ -63,4 +74,6 @@ def tell(original: Original, moved: Sequence[tuple[str, int, int]]) -> str:
     if moved:
         ports_ = ", ".join(f"{name} {before} → {now}" for name, before, now in moved)
         text += f" Other ports: {ports_}."
+    if shared:
+        text += f" By a link both share: {', '.join(shared)}."
     return f"{text} Environments made for the old folder are moved here when their instance starts."

@@ -6,7 +6,7 @@ import os
 import stat
 
 from aikore.errors import InvalidPathError, NotFoundError
-from aikore.instances.cards import CARD_NAME
+from aikore.instances.cards import CARD_NAME, foreign_home
 from aikore.instances.files import InstanceFiles
 from aikore.instances.lifecycle import Examined, Harm
 from aikore.launch.living import LOCK_NAME, RECORD_NAME
@@ -16,7 +16,7 @@ KINDS = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe
 
 def examine(files: InstanceFiles, slug: str) -> Examined:
     """Look at an instance's folder and at what AiKore keeps in it."""
-    return _unreachable(files, slug) or _unfit(files, slug) or Examined()
+    return _unreachable(files, slug) or _foreign(files, slug) or _unfit(files, slug) or Examined()
 
 
 def _unreachable(files: InstanceFiles, slug: str) -> Examined | None:
@@ -33,6 +33,17 @@ def _unreachable(files: InstanceFiles, slug: str) -> Examined | None:
         return Examined(Harm.ALL, f"Its folder {where}{link} is not there. Is its disk mounted?")
     except OSError as error:
         return Examined(Harm.ALL, f"Its folder {where} cannot be read: {error.strerror}.")
+
+
+def _foreign(files: InstanceFiles, slug: str) -> Examined | None:
+    """Tell a folder that another house works in: a copied house has the links of its original."""
+    folder = files.folder(slug)
+    theirs = foreign_home(folder, files.home)
+    if theirs is None:
+        return None
+    where = folder.resolve()
+    advice = f"Copy it, and let instances/{slug} be the copy."
+    return Examined(Harm.ALL, f"Its folder {where} belongs to the AiKore in {theirs}. {advice}")
 
 
 def _unfit(files: InstanceFiles, slug: str) -> Examined | None:

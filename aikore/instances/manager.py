@@ -41,7 +41,7 @@ from aikore.events import Bus
 from aikore.identity import Original
 from aikore.instances import copied, lifecycle, ports, views
 from aikore.instances.actor import Actor, Readiness
-from aikore.instances.cards import write_card
+from aikore.instances.cards import house_of, write_card
 from aikore.instances.chores import Chores
 from aikore.instances.examine import examine
 from aikore.instances.files import InstanceFiles, clean_script, script_version
@@ -126,6 +126,8 @@ class Manager:
         self._faults: Faults = {}
         self.on_removed: list[Callable[[int], Awaitable[None]]] = []
         """What is awaited with the number of an instance that was removed."""
+        self._house: dict[str, str] = {}
+        """What cards say of this house."""
         self._loaded = False
         self._trash: list[dict[str, Any]] = []
         self._counting: set[str] = set()
@@ -145,6 +147,7 @@ class Manager:
 
         ``original``: what this house is a copy of, at the first start after it was copied.
         """
+        self._house = await asyncio.to_thread(house_of, self.settings.home)
         rows, self._faults = await self._database.run(read_rows)
         rows = await self._finish_interrupted(rows)
         if original is not None:
@@ -183,7 +186,8 @@ class Manager:
             if row.id in changes:
                 await self._write_row(row, changes[row.id])
         moved = [(row.name, before[row.id], row.port) for row in rows if row.port != before[row.id]]
-        self._notice("warning", copied.tell(original, moved))
+        shared = await asyncio.to_thread(copied.shared_folders, self.settings)
+        self._notice("warning", copied.tell(original, moved, shared))
         if original.lives:  # what starts by itself runs there already
             await self._database.run(lambda s: _remember(s, machine_session()))
 
@@ -696,7 +700,7 @@ class Manager:
 
     def _card(self, row: InstanceRow) -> dict[str, Any]:
         kept = {"id": row.id, "slug": row.slug, "port": row.port, "script_origin": row.script_origin}
-        kept |= {"created_at": stamp(row.created_at)}
+        kept |= {"created_at": stamp(row.created_at), "house": self._house}
         return kept | {"last_run": row.last_run, "position": row.position} | views.configuration(row)
 
     async def _forget(self, actor: Actor) -> None:

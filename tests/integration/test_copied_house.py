@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -23,8 +24,6 @@ def copy_of(original: AiKoreServer, factory: Factory, name: str = "copy", **sett
 
 def notices(server: AiKoreServer) -> list[str]:
     with server.events() as socket:
-        import json
-
         return [notice["message"] for notice in json.loads(socket.recv(10))["data"]["notices"]]
 
 
@@ -102,6 +101,24 @@ def test_a_copy_is_told_once_and_is_a_house_of_its_own_afterwards(
     assert copy.get("c")["status"] == "started"
     assert [i["port"] for i in shown(copy)] == ports
     assert not [text for text in notices(copy) if "is a copy of" in text]
+
+
+def test_a_folder_that_both_reach_by_a_link_stays_the_originals(
+    original: AiKoreServer, aikore_factory: Factory, tmp_path: Path
+) -> None:
+    folder, disk = original.home / "instances/c", tmp_path / "disk"
+    shutil.move(folder, disk)
+    folder.symlink_to(disk)
+    original.start_and_wait("c")
+    before = identities(original)
+    copy = copy_of(original, aikore_factory).start()
+    shared = copy.get("c")
+    assert shared["status"] == "error"
+    assert str(original.home) in shared["status_detail"]
+    assert copy.http.post("/api/instances/c/start").status_code == 409
+    assert copy.stop() == 0
+    assert identities(original) == before
+    assert original.get("c")["status"] == "started"
 
 
 def test_a_house_that_was_moved_stays_itself(original: AiKoreServer, aikore_factory: Factory) -> None:

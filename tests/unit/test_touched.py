@@ -10,7 +10,7 @@ from tools.touched import ROOT, TOUCHES, known_files, touched
 def test_a_change_runs_the_tests_of_its_room_and_changed_tests_themselves() -> None:
     there = known_files()
     found = touched(["aikore/terminal/pty.py", "tests/integration/test_package.py", "README.md"], there)
-    assert found == [there["terminal_tool"], there["package"], there["terminal"]]
+    assert found == [there[name] for name in ("terminal_tool", "package", "terminal", "terminal_viewers")]
 
 
 def test_every_test_file_is_reached_from_something() -> None:
