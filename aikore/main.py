@@ -31,6 +31,7 @@ from aikore.config import NginxMode, Settings, private_folder, shipped_dir
 from aikore.database.engine import Database, make_engine
 from aikore.database.migrate import migrate
 from aikore.desktop import api as desktop_api
+from aikore.disk import Reserve
 from aikore.errors import AiKoreError, StartupError
 from aikore.events import Bus, Part
 from aikore.files import api as files_api
@@ -113,6 +114,7 @@ class House:
         if privileges.is_root():
             log.warning(ROOT_WARNING)
             self.notices.tell("warning", ROOT_WARNING)
+        await asyncio.to_thread(Reserve(self.settings.reserve_file).refill)
         self._removals = asyncio.create_task(self._follow_removals())
 
     async def _follow_removals(self) -> None:
@@ -321,6 +323,7 @@ def _home_lock(settings: Settings) -> Iterator[None]:
         ) from error
     try:
         _take_home(home, lock)
+        Reserve(settings.reserve_file).lend()
         _make_folders(settings)
         yield
     finally:
@@ -336,7 +339,8 @@ def _take_home(home: Path, lock: int) -> None:
             f"Another AiKore (process {holder or 'unknown'}) already runs on {home}. "
             "Use that one, end it, or choose another data folder with AIKORE_HOME."
         ) from error
-    os.pwrite(lock, f"{os.getpid():<19}\n".encode(), 0)
+    with contextlib.suppress(OSError):  # a full disk; only people read it
+        os.pwrite(lock, f"{os.getpid():<19}\n".encode(), 0)
 
 
 def _make_folders(settings: Settings) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from aikore.blueprints.library import Library
 from aikore.config import Settings, shipped_dir
 from aikore.database.engine import Database
 from aikore.database.times import stamp, unix, utcnow
-from aikore.disk import remove_tree, storage
+from aikore.disk import Reserve, remove_tree, storage
 from aikore.errors import (
     AiKoreError,
     ConflictError,
@@ -35,6 +35,7 @@ from aikore.errors import (
     NotFoundError,
     ProxyError,
     StaleError,
+    StorageError,
     UnknownBlueprintError,
     UnknownGpuError,
 )
@@ -100,6 +101,7 @@ class Manager:
         self.flags = Flags(settings.flags_dir)
         self.files = InstanceFiles(settings)
         self._bin = Trash(settings)
+        self._reserve = Reserve(settings.reserve_file)
         self.runs = RunBook(database)
         self._database = database
         self._library = library
@@ -161,7 +163,7 @@ class Manager:
         moved = [(row.name, before[row.id], row.port) for row in rows if row.port != before[row.id]]
         self._notice("warning", copied.tell(original, moved))
         if original.lives:  # what starts by itself runs there already
-            await self._database.run(lambda s: _remember(s, machine_session()))
+            await self._remember_session(machine_session())
 
     async def _give_displays(self, rows: list[InstanceRow]) -> None:
         """Give a display number to instances of an AiKore that had no desktops."""
@@ -197,12 +199,23 @@ class Manager:
     async def autostart(self) -> None:
         """Start what is to start by itself, once per start of the machine or of the house."""
         session = machine_session()
-        if await self._database.run(lambda s: _remember(s, session)) == session:
+        if await self._remember_session(session) == session:
             return
         slots = asyncio.Semaphore(self.settings.autostart_parallel)
         for actor in self._actors.values():
             if actor.row.autostart:
                 self._background(self._autostart_one(actor, slots))
+
+    async def _remember_session(self, session: str) -> str:
+        """Remember a machine session and return the one before; "" where the disk refuses: that stops no start or end."""
+        if await self._database.run(_remembered) == session:
+            return session
+        async with self._with_reserve():
+            try:
+                return await self._database.run(lambda s: _remember(s, session))
+            except StorageError as error:
+                self._notice("error", error.message)
+                return ""
 
     async def _autostart_one(self, actor: Actor, slots: asyncio.Semaphore) -> None:
         async with slots:
@@ -218,7 +231,7 @@ class Manager:
 
     async def close_house(self) -> None:
         """End all instances side by side; return when nothing of them is left."""
-        await self._database.run(lambda s: _remember(s, ""))
+        await self._remember_session("")
         for actor in self._actors.values():
             self._background(actor.wish(lifecycle.Stop()))
         with self._bus.subscribe() as changes:
@@ -576,20 +589,30 @@ class Manager:
         """Move an instance to the trash, or past it. With ``force`` it is stopped first."""
         if force:
             await self._stop_and_wait(actor)
-        async with self._structure:
-            if actor in self._copied:
-                raise ConflictError(f"{actor.row.name} is being copied. Delete it when that is done.")
-            await actor.retire()
-            try:
-                moves = await self._throw_out(actor, permanent)
-            except BaseException:
-                actor.unretire()
-                raise
-            await self._forget(actor)
-            if permanent:
-                self._remove([target for _, target in moves.done])
-        await self._trash_changed()
-        await self._reroute_or_notice(actor)
+        async with self._with_reserve():
+            async with self._structure:
+                if actor in self._copied:
+                    raise ConflictError(f"{actor.row.name} is being copied. Delete it when that is done.")
+                await actor.retire()
+                try:
+                    moves = await self._throw_out(actor, permanent)
+                except BaseException:
+                    actor.unretire()
+                    raise
+                await self._forget(actor)
+                if permanent:
+                    self._remove([target for _, target in moves.done])
+            await self._trash_changed()
+            await self._reroute_or_notice(actor)
+
+    @asynccontextmanager
+    async def _with_reserve(self) -> AsyncIterator[None]:
+        """Do something for which the disk is never too full, as far as its reserve goes."""
+        await asyncio.to_thread(self._reserve.lend)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self._reserve.refill)
 
     async def _throw_out(self, actor: Actor, permanent: bool) -> Moves:
         """Move the folders out of the house and delete the row; all of it or nothing."""
@@ -618,6 +641,7 @@ class Manager:
                 remove_tree(path)
         except AiKoreError as error:
             loop.call_soon_threadsafe(self._notice, "error", error.message)
+        self._reserve.refill()
 
     async def _stop_and_wait(self, actor: Actor) -> None:
         with self._bus.subscribe() as changes:
@@ -646,7 +670,7 @@ class Manager:
 
     async def restore(self, entry_id: str) -> Actor:
         """Bring an instance back from the trash, under its old slug and name where they are free."""
-        async with self._structure:
+        async with self._structure, self._with_reserve():
             entry = await asyncio.to_thread(self._bin.entry, entry_id)
             card = entry.card
             old_slug = str(card["slug"])
@@ -1023,9 +1047,13 @@ def _choose(row: InstanceRow, source: InstanceCreate | InstanceRow) -> None:
         setattr(row, field, getattr(source, field))
 
 
+def _remembered(session: Session) -> str:
+    row = session.get(HouseRow, SESSION_KEY)
+    return row.value if row else ""
+
+
 def _remember(session: Session, value: str) -> str:
     """Store the machine session and return the one stored before."""
-    row = session.get(HouseRow, SESSION_KEY)
-    before = row.value if row else ""
+    before = _remembered(session)
     session.merge(HouseRow(key=SESSION_KEY, value=value))
     return before

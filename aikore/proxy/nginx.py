@@ -157,10 +157,17 @@ class NginxProxy:
     def _write_pages(self) -> None:
         for name in assets.PAGES:
             path = Path(self._options.page_dir) / name
+            text = assets.page(self._options.static_dir, name, self._options.assets)
+            with suppress(OSError, UnicodeDecodeError):
+                if path.read_text() == text:  # so a start needs no room for them on a full disk
+                    continue
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh = path.with_suffix(".new")
-            fresh.write_text(assets.page(self._options.static_dir, name, self._options.assets))
-            fresh.replace(path)
+            try:
+                fresh.write_text(text)
+                fresh.replace(path)
+            except OSError as error:
+                raise ProxyError(f"{path} could not be written: {error.strerror}. Free some space there.") from error
 
     async def _serve(self, routes: Sequence[Route]) -> None:
         """Make NGINX serve ``routes``; on failure the earlier ones are served and ProxyError is raised."""
@@ -181,7 +188,11 @@ class NginxProxy:
         await asyncio.to_thread(self._generations.prune)
 
     def _check(self, generation: str, text: str) -> None:
-        config = self._generations.write(generation, text)
+        try:
+            config = self._generations.write(generation, text)
+        except OSError as error:
+            self._generations.remove(generation)
+            raise ProxyError(f"NGINX's configuration could not be written: {error.strerror}.") from error
         try:
             program.check(self._program, self._folder, config)
         except ProxyError:
