@@ -783,16 +783,17 @@ class Manager:
 
     async def unlisted(self) -> list[dict[str, str]]:
         """Return the folders in ``instances/`` that belong to no instance."""
-        return [one.view() for one in await asyncio.to_thread(self._find_unlisted)]
+        return [one.view() for one in await self._find_unlisted()]
 
-    def _find_unlisted(self) -> list[Unlisted]:
-        known = {row.slug for row in self._rows()}
-        return find_unlisted(self.settings.instances_dir, known, self._library.list())
+    async def _find_unlisted(self) -> list[Unlisted]:
+        stored = await self._database.run(lambda s: set(s.scalars(select(InstanceRow.slug))))  # also what is left out
+        known = stored | {row.slug for row in self._rows()}
+        return await asyncio.to_thread(lambda: find_unlisted(self.settings.instances_dir, known, self._library.list()))
 
     async def take_in(self, slug: str) -> Actor:
         """Make an instance of a folder without one, as it lies there; what runs in it is adopted."""
         async with self._structure:
-            found = {one.slug: one for one in await asyncio.to_thread(self._find_unlisted)}
+            found = {one.slug: one for one in await self._find_unlisted()}
             if slug not in found:
                 raise NotFoundError(f"There is no folder {slug[:80]!r} without an instance.")
             card = found[slug].card
