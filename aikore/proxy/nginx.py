@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from aikore import procfs
+from aikore import procfs, sockets
 from aikore.config import NginxMode, Settings, private_folder, static_dir
 from aikore.errors import ProxyError
 from aikore.proxy import assets, processes, program
@@ -232,9 +232,12 @@ class NginxProxy:
 
     def _refuse_taken_port(self) -> None:
         port = self._settings.port
-        if holder := procfs.describe_listener(port):
+        if inodes := sockets.blocking(port, self._settings.host):
+            holder = procfs.holder(inodes)
+            house = processes.house_of(holder.pid) if holder.pid else None
+            user = f"the AiKore in {house.parent} ({holder.program}, process {holder.pid})" if house else str(holder)
             raise ProxyError(
-                f"Port {port} is used by {holder}. End that program, or choose another port with AIKORE_PORT."
+                f"Port {port} is used by {user}. End that program, or choose another port with AIKORE_PORT."
             )
 
     @staticmethod

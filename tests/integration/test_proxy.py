@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -15,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from aikore import procfs
+from aikore.config import Settings
 from aikore.errors import NginxMissingError, ProxyError
 from aikore.proxy import nginx, processes
 from aikore.proxy.nginx import NginxProxy
@@ -423,6 +425,63 @@ async def test_nginx_under_a_supervisor_is_reloaded_but_never_started_or_ended(t
     assert child.returncode is None
     child.terminate()
     await child.wait()
+
+
+@pytest.mark.parametrize("mode", ["own", "external"])
+async def test_a_copied_folder_names_the_originals_nginx_and_leaves_it_alone(
+    door: Door, tmp_path: Path, mode: str
+) -> None:
+    master = door.proxy.info().pid
+    workers = set(processes.workers(master or 0))
+    copy = tmp_path / "copy"
+    shutil.copytree(door.settings.nginx_dir, copy / "nginx", symlinks=True, ignore=shutil.ignore_patterns("temp"))
+    other = Door(copy, nginx=mode)
+    try:
+        await other.proxy.start(other.routes)
+        assert (other.proxy.info().pid is None) == (mode == "external")
+        assert other.proxy.info().pid != master
+    finally:
+        await other.proxy.stop()
+    assert (door.proxy.info().pid, set(processes.workers(master or 0))) == (master, workers)
+    assert await _ok(door)
+
+
+async def test_a_copied_record_of_a_dead_nginx_ends_no_worker_of_the_original(door: Door, tmp_path: Path) -> None:
+    master = door.proxy.info().pid
+    assert master
+    door.proxy.detach()
+    copy = tmp_path / "copy"
+    shutil.copytree(door.settings.nginx_dir, copy / "nginx", symlinks=True, ignore=shutil.ignore_patterns("temp"))
+    os.kill(master, signal.SIGKILL)
+    workers = processes.group_members(master)
+    other = Door(copy)
+    try:
+        await other.proxy.start(other.routes)
+        assert processes.group_members(master) == workers
+        assert len(workers) == 2
+    finally:
+        await other.proxy.stop()
+    door.proxy = NginxProxy(door.settings)
+    await door.proxy.start(door.routes)
+    assert not processes.group_members(master)
+    assert await _ok(door)
+
+
+async def test_a_moved_folder_keeps_its_nginx(door: Door, tmp_path: Path) -> None:
+    master = door.proxy.info().pid
+    assert master
+    moved = tmp_path / "moved"
+    door.settings.nginx_dir.rename(moved)
+    assert processes.works_on(master, moved)
+    moved.rename(door.settings.nginx_dir)
+
+
+async def test_a_taken_door_port_names_the_aikore_that_has_it(door: Door, tmp_path: Path) -> None:
+    other = NginxProxy(Settings(home=tmp_path / "other", port=door.port))
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ProxyError, match=f"Port {door.port} is used by the AiKore in {tmp_path} .nginx, process"):
+        await other.start(door.routes)
+    await other.stop()
 
 
 # Reloads hurt nobody ----------------------------------------------------------------------------------------------
