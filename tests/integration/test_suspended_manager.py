@@ -1,4 +1,4 @@
-"""The manager is suspended (SIGSTOP, a frozen machine): known people go on working, everybody else is told so in time."""
+"""The manager is suspended (SIGSTOP, a frozen machine): known people work on, others are told so in time."""
 
 from __future__ import annotations
 
@@ -70,8 +70,10 @@ def stay(house: tuple[AiKoreServer, httpx.Client], seconds: float) -> None:
         assert (answer.status_code, answer.json()["code"]) == (503, "manager_away")
         assert answer.headers["content-type"] == "application/problem+json"
         assert duration < 10
-        print(f"{len(took)} requests: median {statistics.median(took):.3f} s, {sum(t > 0.5 for t in took)} over 0.5 s, "
-              f"longest {max(took):.2f} s; the API said 503 after {duration:.1f} s")
+        print(
+            f"{len(took)} requests: median {statistics.median(took):.3f} s, {sum(t > 0.5 for t in took)} over 0.5 s, "
+            f"longest {max(took):.2f} s; the API said 503 after {duration:.1f} s"
+        )
         assert statistics.median(took) < 0.2
         assert max(took) < 3
         for path, method in (("/api/instances", "GET"), ("/api/instances/web/stop", "POST"), ("/metrics", "GET")):
