@@ -53,14 +53,17 @@ split_args() {
     mapfile -d '' -t "$1" < <(xargs -r printf '%s\0' <<<"$_text")
 }
 
-# gpu_kind: prints nvidia, amd or cpu; cpu too where the instance is pinned to no GPU.
+# gpu_kind: prints nvidia, amd or cpu; cpu too where the instance is pinned to no GPU. AiKore knows; where it said
+# nothing, one line of nvidia-smi is waited for, and not for long: it hangs with its driver, even beyond SIGKILL.
 gpu_kind() {
-    local node
-    if [[ -n ${ROCR_VISIBLE_DEVICES:-} && -z ${CUDA_VISIBLE_DEVICES:-} ]]; then
+    local node line=""
+    if [[ -n ${AIKORE_GPU_KIND:-} ]]; then
+        printf '%s\n' "$AIKORE_GPU_KIND"
+    elif [[ -n ${ROCR_VISIBLE_DEVICES:-} && -z ${CUDA_VISIBLE_DEVICES:-} ]]; then
         printf 'amd\n'
     elif [[ -n ${CUDA_VISIBLE_DEVICES+set} && ${CUDA_VISIBLE_DEVICES} =~ ^(-1|void|none)?$ ]]; then
         printf 'cpu\n'
-    elif nvidia-smi -L 2>/dev/null | grep -q '^GPU '; then
+    elif read -r -t "${AIKORE_PROBE_SECONDS:-10}" line < <(nvidia-smi -L 2>/dev/null) && [[ $line == 'GPU '* ]]; then
         printf 'nvidia\n'
     else
         for node in "${AIKORE_KFD_NODES:-/sys/class/kfd/kfd/topology/nodes}"/*/gpu_id; do

@@ -82,6 +82,18 @@ class NotStoppedError(ConflictError):
     code = "not_stopped"
 
 
+class GpuGoneError(ConflictError):
+    """A GPU that was chosen for an instance is not there or does not answer."""
+
+    code = "gpu_gone"
+
+
+class BrokenInstanceError(ConflictError):
+    """What an instance needs on the disk or in the database is not there or is not what it must be."""
+
+    code = "instance_broken"
+
+
 class DesktopMissingError(ConflictError):
     """This machine lacks a program that desktops need."""
 

@@ -34,17 +34,25 @@ HOSTNAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-
 RESERVED_SLUGS = frozenset({"www", "localhost"})
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+_IGNORABLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""Characters without a shape (Unicode's Default_Ignorable_Code_Point): joiners, variation selectors, fillers."""
+_BLANK_PATTERN = "\u2800"
+"""Braille without a dot: a symbol to Unicode, nothing to a reader."""
 
 
 def clean_name(name: str) -> str:
     """Return the name as it is stored: NFC, outer and repeated spaces removed.
 
-    Raises InvalidNameError when it is empty, longer than 80 characters or holds control characters, line breaks
-    or marks that turn the reading direction. Anything else, slashes, dots and emoji too, is a name.
+    Raises InvalidNameError when nothing of it is visible, when it is longer than 80 characters or holds control
+    characters, line breaks or marks that turn the reading direction. Anything else, slashes, dots and emoji too, is a
+    name.
     """
     text = " ".join(unicodedata.normalize("NFC", name).split(" ")).strip()
     text = re.sub(" {2,}", " ", text)
-    if not text:
+    if not is_visible(text):
         raise InvalidNameError("A name needs at least one visible character.")
     if len(text) > NAME_MAX:
         raise InvalidNameError(f"The name has {len(text)} characters; {NAME_MAX} are possible. Shorten it.")
@@ -64,9 +72,19 @@ def clean_group(group: str) -> str:
     return text
 
 
+def is_visible(text: str) -> bool:
+    """Say whether a reader sees anything of it."""
+    return bool(look(text).replace(_BLANK_PATTERN, ""))
+
+
+def look(text: str) -> str:
+    """Return what a reader sees: compatibility form, single spaces, without characters that have no shape."""
+    return " ".join(unicodedata.normalize("NFKC", _IGNORABLE.sub("", text)).split())
+
+
 def name_key(name: str) -> str:
-    """Return what makes two names the same to a reader: compatibility form, case folded."""
-    return unicodedata.normalize("NFKC", name).casefold()
+    """Return what makes two names the same to a reader: :func:`look`, case folded."""
+    return look(unicodedata.normalize("NFKC", look(name).casefold()))
 
 
 def make_slug(name: str, taken: Callable[[str], bool]) -> str:
@@ -123,8 +141,8 @@ def file_parts(path: str) -> tuple[str, ...]:
 def new_file_parts(path: str) -> tuple[str, ...]:
     """Return the names of a path whose last one is to be made. Raises InvalidPathError.
 
-    A new name cannot hold control characters, line breaks or marks that turn the reading direction, nor begin or end
-    with a space; names that programs made are taken as they are.
+    A new name shows something, cannot hold control characters, line breaks or marks that turn the reading direction,
+    nor begin or end with a space; names that programs made are taken as they are.
     """
     parts = file_parts(path)
     if not parts:
@@ -135,6 +153,8 @@ def new_file_parts(path: str) -> tuple[str, ...]:
             raise InvalidPathError(f"The name holds the character U+{ord(char):04X}, which cannot be shown. Remove it.")
     if name != name.strip():
         raise InvalidPathError("A name cannot begin or end with a space. Remove it.")
+    if not is_visible(name):
+        raise InvalidPathError("A name needs at least one visible character.")
     return parts
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from aikore import __version__
 from aikore.auth import access
@@ -29,13 +29,21 @@ class Health(BaseModel):
 
 
 class GpuInfo(BaseModel):
-    """One GPU; ``memory_total`` in bytes."""
+    """One GPU, or one slice (MIG) of it; ``memory_total`` in bytes."""
 
     id: str
+    key: str = Field(description="What an instance's choice remembers: its UUID, of AMD its PCI address.")
     index: int
     name: str
     uuid: str
-    memory_total: int
+    vendor: str
+    pci: str
+    memory_total: int | None
+    memory_shared: bool = Field(description="Its memory is the machine's own.")
+    driver: str
+    compute: str = Field(description="Compute capability such as 8.9, of AMD such as gfx1100; empty: not known.")
+    divided: bool = Field(description="It is divided (MIG), so only its slices can be used.")
+    parent: str | None = Field(description="The id of the GPU whose slice it is.")
 
 
 class NginxInfo(BaseModel):
@@ -72,7 +80,7 @@ SYSTEM = Topic[Info]("system", SystemInfo, needs=Permission.SYSTEM_VIEW, newest=
 
 
 def part(bus: Bus) -> Part[Info]:
-    """Return what a page begins with: AiKore and its machine as they were when the manager began."""
+    """Return what a page begins with: AiKore and its machine as they were told last."""
     return Part.one("system", SYSTEM, lambda: bus.latest(SYSTEM, {}))
 
 

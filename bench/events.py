@@ -31,9 +31,11 @@ from tests.helpers.server import AiKoreServer, free_range, wait_until
 
 ROOT = Path(__file__).parent.parent
 BEFORE = "34c3983"
-INSTANCES, RATE, SECONDS, ROUNDS = 20, 200, 6, 5
+INSTANCES, RATE, SECONDS, ROUNDS, TRIES = 20, 200, 6, 5, 12
 SCOPES = ("admin",) * 4 + ("operate",) * 3 + ("read",) * 3
 PROMISED = 0.5
+KEPT_UP = 0.9
+"""Messages per change at a viewer; with fewer, changes were overtaken before they were told."""
 
 
 def unpack(revision: str, folder: Path) -> Path:
@@ -67,13 +69,16 @@ class Side:
             self._stages.append(os.open(stage, os.O_WRONLY))
 
     def round(self) -> None:
-        self.alone.append(self._cost(b"alone"))
+        """Measure once. A round in which the machine was too busy for this rate does not count."""
+        alone = self._cost(b"alone")
         with viewers(self.server, self.tokens) as seen:
-            self.watched.append(self._cost(b"watched"))
+            watched = self._cost(b"watched")
             newest = f"watched {RATE * SECONDS - 1:06}"
-            wait_until(lambda: all(one.detail == newest for one in seen), what=f"everybody sees the newest: {seen}")
+            wait_until(lambda: all(one.detail == newest for one in seen), what="everybody sees the newest")
         received = statistics.mean(one.messages for one in seen) / (RATE * SECONDS)
-        print(f"  a viewer got {received:.2f} messages per change", file=sys.stderr)
+        if received >= KEPT_UP:
+            self.alone.append(alone)
+            self.watched.append(watched)
 
     def _cost(self, word: bytes) -> float:
         """Return the manager's CPU per change in microseconds."""
@@ -151,9 +156,13 @@ def main() -> None:
             stack.callback(server.clean_up)
             sides[name] = side = Side(server)
             side.prepare()
-        for _ in range(ROUNDS):
+        for _ in range(TRIES):
             for side in sides.values():
                 side.round()
+            if all(len(side.watched) >= ROUNDS for side in sides.values()):
+                break
+        else:
+            sys.exit(f"This machine is too busy for {RATE} changes a second; try again when it is not.")
     for name, side in sides.items():
         alone, watched = statistics.median(side.alone), statistics.median(side.watched)
         print(f"{name}: {side.events:.0f} µs per change for {len(SCOPES)} viewers ({alone:.0f} to {watched:.0f})")

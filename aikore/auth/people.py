@@ -32,6 +32,8 @@ class People:
         users, invites = await self._database.run(
             lambda s: (list(s.scalars(select(UserRow))), list(s.scalars(select(InviteRow))))
         )
+        for row in users:
+            row.name_key = name_key(row.name)
         self._users = {row.id: row for row in users}
         self._invites = {row.id: row for row in invites}
 
@@ -49,8 +51,10 @@ class People:
         return self._users[number]
 
     def named(self, name: str) -> UserRow | None:
-        key = name_key(name.strip())
-        return next((row for row in self._users.values() if row.name_key == key), None)
+        """Return who is called that; of people whose names look alike (from before that was refused) the exact one."""
+        name, key = name.strip(), name_key(name)
+        alike = [row for row in self._users.values() if row.name_key == key]
+        return next((row for row in alike if row.name == name), alike[0] if alike else None)
 
     def role(self, number: int) -> tuple[str, Role] | None:
         """Return a person's name and role, None when they are gone."""

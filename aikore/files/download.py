@@ -13,6 +13,7 @@ from typing import IO, cast
 
 from aikore.errors import InvalidRangeError
 from aikore.files.tree import PLAIN, Parts, Place
+from aikore.instances.cards import CARD_NAME
 
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 BLOCK = 256 * 1024
@@ -52,6 +53,8 @@ def zip_blocks(place: Place, parts: Parts) -> Generator[bytes, None, None]:
             if not names and not folders and root != ".":
                 archive.writestr(_info(f"{_inside(root)}/", os.fstat(fd).st_mtime), b"")
             for name in names:
+                if root == "." and not parts and name == CARD_NAME:
+                    continue
                 yield from _packed(archive, sink, fd, name, f"{_inside(root)}/{name}".lstrip("/"))
             yield sink.take()
     yield sink.take()

@@ -82,6 +82,8 @@ class Place:
         """Open the folder that holds what ``parts`` names; yields its descriptor and the last name."""
         if not parts:
             raise InvalidPathError("This is the folder itself. Name something in it.")
+        if self.name is PlaceName.INSTANCE and parts == (CARD_NAME,):  # it holds values that not everybody may see
+            raise NotFoundError(f"There is no {CARD_NAME!r}.")
         with self.folder(parts[:-1]) as fd:
             yield fd, parts[-1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,11 +14,11 @@ from typing import Protocol
 
 from aikore import sockets
 from aikore.database.times import utcnow
-from aikore.errors import AiKoreError, NotFoundError, NotStoppedError, PortInUseError
+from aikore.errors import AiKoreError, BrokenInstanceError, NotFoundError, NotStoppedError, PortInUseError
 from aikore.instances import lifecycle
 from aikore.instances.failures import Failure, diagnose
 from aikore.instances.files import last_lines
-from aikore.instances.lifecycle import Input, State, Status, step
+from aikore.instances.lifecycle import Examined, Harm, Input, State, Status, step
 from aikore.instances.probe import Answer, Found, Listening, Target, Whose, look, who_has
 from aikore.instances.rows import InstanceRow
 from aikore.instances.runs import Note, ending_of
@@ -39,6 +40,8 @@ LOST_INTERVAL = 0.5
 LOOK_TIMEOUT = 10.0
 ADOPTION_LOOK = 0.5
 """Seconds an adopted app gets to answer before the first status is told."""
+ADOPTION_LIMIT = 30.0
+"""Seconds after which a folder that does not answer (a dead network disk) no longer holds up the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,9 @@ class Workshop(Protocol):
     flags: Flags
 
     def folder(self, row: InstanceRow) -> Path: ...
+    async def examine(self, row: InstanceRow) -> Examined: ...
     def readiness(self, row: InstanceRow) -> Readiness: ...
+    async def check_gpus(self, row: InstanceRow) -> None: ...
     def name_of(self, pid: int) -> str | None: ...
     async def prepare(self, row: InstanceRow, run: int) -> RunSpec: ...
     def changed(self, actor: Actor) -> None: ...
@@ -75,7 +80,11 @@ class _Retire:
     """Asks the actor to take no more wishes; granted only at rest."""
 
 
-Item = tuple[Input | _Retire, asyncio.Future[None] | None]
+class _LookAgain:
+    """Asks the actor to look whether the instance can be used, as it or its disk may have changed."""
+
+
+Item = tuple[Input | _Retire | _LookAgain, asyncio.Future[None] | None]
 
 
 class Actor:
@@ -94,6 +103,7 @@ class Actor:
         self._workshop = workshop
         self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._retired = False
+        self._look_due = False
         self._last_words: tuple[str, ...] = ()
         self._retry: asyncio.TimerHandle | None = None
         self._quiet: asyncio.TimerHandle | None = None
@@ -128,6 +138,17 @@ class Actor:
 
     def unretire(self) -> None:
         self._retired = False
+
+    def require_folder(self) -> None:
+        """Raise BrokenInstanceError when the instance's folder cannot be reached."""
+        if self.state.harm is Harm.ALL:
+            raise BrokenInstanceError(self.state.detail)
+
+    def look_again(self) -> None:
+        """Have it found out whether the instance can be used, where it is at rest."""
+        if not self._look_due:
+            self._look_due = True
+            self._queue.put_nowait((_LookAgain(), None))
 
     async def _ask(self, item: Input | _Retire) -> None:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -177,27 +198,39 @@ class Actor:
         state = self.state
         if state.status in (Status.STARTING, Status.STOPPING) and self._holds(state.run):
             self.state = replace(state, status=Status.STALLED, detail=unforeseen(error), start_again=False)
-            if self._watcher is None or self._watcher.done():
-                self._watch(state.run)
+            self._watch(state.run)
         elif state.status in lifecycle.ALIVE and not self._holds(state.run):
             self.state = replace(state, status=Status.ERROR, detail=unforeseen(error), start_again=False)
-        if self.state is not state:
-            with suppress(Exception):
+        elif state.retry_pending:
+            self.state = replace(state, retry_pending=False, detail=unforeseen(error))
+        with suppress(Exception):
+            if self.state is not state:
                 self._status_changed(state.status)
-                self._workshop.changed(self)
+            self._workshop.changed(self)
 
     def _holds(self, run: int) -> bool:
         """Say whether a program of this run is held, so that its end will be told."""
         return self.handle is not None and self.handle.record.run == run
 
-    async def _take(self, item: Input | _Retire) -> None:
+    async def _take(self, item: Input | _Retire | _LookAgain) -> None:
         if isinstance(item, _Retire):
             self._retire_now()
+            return
+        if isinstance(item, _LookAgain):
+            self._look_due = False
+            await self._look_now()
             return
         wished = isinstance(item, lifecycle.Start | lifecycle.Restart)
         if wished and self._retired:
             raise NotFoundError(f"{self.row.name} is being deleted.")
         if wished and self.state.status in lifecycle.RESTING:
+            await self._look_now()
+            if self.state.harm:
+                raise BrokenInstanceError(self.state.detail)
+        resting = self.state.status in lifecycle.RESTING
+        if wished and (resting or isinstance(item, lifecycle.Restart)):
+            await self._workshop.check_gpus(self.row)
+        if wished and resting:
             await self._check_port()
         await self.feed(item)
 
@@ -248,7 +281,7 @@ class Actor:
         log.info("%s: %s → %s %s", self.row.slug, before, self.state.status, self.state.detail)
         self.status_since = utcnow()
         state = self.state
-        failed = state.status is Status.ERROR
+        failed = state.status is Status.ERROR and not state.harm
         self.failure = diagnose(self._last_words, state.exit_code, state.exit_signal, state.detail) if failed else None
         if self._retry and not self.state.retry_pending:
             self._retry.cancel()
@@ -287,7 +320,7 @@ class Actor:
     async def _spawn(self, run: int) -> None:
         try:
             spec = await self._workshop.prepare(self.row, run)
-            self._listen_for_stages(run, clear=True)
+            await self._listen_for_stages(run, clear=True)
             handle = await self._workshop.launcher.start(spec)
         except AiKoreError as error:
             await self.feed(lifecycle.SpawnFailed(run, error.message))
@@ -301,10 +334,10 @@ class Actor:
 
     def _hold(self, handle: Handle) -> None:
         self.handle = handle
+        self._waiter = asyncio.create_task(self._await_exit(handle))
         self._listening = Listening(handle, self.row.port, self._flag, self._workshop.name_of)
         self.started_at = utcnow_from(handle.record.started_at)
         self._note_start(handle.record)
-        self._waiter = asyncio.create_task(self._await_exit(handle))
 
     def _note_start(self, record: RunRecord) -> None:
         note: Note = {"started_at": utcnow_from(record.started_at), "log_offset": record.log_offset}
@@ -327,8 +360,8 @@ class Actor:
                 log.exception("%s: the end of its log cannot be read", self.row.slug)
         return lifecycle.Exited(record.run, ended.code, ended.signal, ended.lost, tail, ended.ended_at, ended.left)
 
-    def _listen_for_stages(self, run: int, clear: bool) -> None:
-        self._workshop.stages.watch(self.folder, lambda text: self.tell(lifecycle.Stage(run, text)), clear)
+    async def _listen_for_stages(self, run: int, clear: bool) -> None:
+        await self._workshop.stages.watch(self.folder, lambda text: self.tell(lifecycle.Stage(run, text)), clear)
 
     # Looking ------------------------------------------------------------------------------------------------
 
@@ -391,7 +424,7 @@ class Actor:
 
     async def _until_window(self, run: int, readiness: Readiness, window: Path) -> None:
         overdue_at = time.monotonic() + readiness.timeout
-        while not window.exists():
+        while not await asyncio.to_thread(os.path.exists, window):
             if time.monotonic() > overdue_at:
                 overdue_at = float("inf")
                 self.tell(lifecycle.Overdue(run, f"no window within {readiness.timeout:g} s"))
@@ -423,7 +456,47 @@ class Actor:
     # Adoption -----------------------------------------------------------------------------------------------
 
     async def adopt(self) -> None:
-        """Find out how things are, before anybody asks. Call once, before :meth:`begin`."""
+        """Find out how things are, before anybody asks. Whatever goes wrong with it stays with this instance."""
+        await self._open(await self._examined())
+
+    async def _look_now(self) -> None:
+        """Find out whether an instance at rest can be used; one whose folder is back is adopted as at the start."""
+        if self.state.status not in lifecycle.RESTING or self.state.retry_pending or self._retired:
+            return
+        found = await self._examined()
+        if self.state.harm:
+            await self._open(found)
+        else:
+            await self.feed(found)
+
+    async def _examined(self) -> Examined:
+        try:
+            async with asyncio.timeout(ADOPTION_LIMIT):
+                return await self._workshop.examine(self.row)
+        except TimeoutError:
+            return Examined(Harm.ALL, f"Its folder instances/{self.row.slug} does not answer. Is its disk well?")
+        except Exception as error:
+            log.exception("%s cannot be examined", self.row.slug)
+            return Examined(Harm.ALL, f"It cannot be opened: {error}")
+
+    async def _open(self, found: Examined) -> None:
+        """Adopt what lives in a folder that can be reached, then take in what was found of it."""
+        before = self.state
+        if found.harm is not Harm.ALL:
+            try:
+                async with asyncio.timeout(ADOPTION_LIMIT):
+                    await self._adopt()
+            except Exception as error:
+                reason = f"It cannot be opened: {error or 'its folder does not answer'}"
+                if reason != before.detail and not found.harm:
+                    log.exception("%s cannot be adopted", self.row.slug)
+                found = found if found.harm else Examined(Harm.START, reason)
+        await self.feed(found)
+        if before.harm and self.state != before:
+            log.info("%s can be used again: %s", self.row.slug, self.state.status)
+            self._workshop.changed(self)
+
+    async def _adopt(self) -> None:
         found = await self._workshop.launcher.adopt(self.folder)
         if found is None:
             return
@@ -432,7 +505,7 @@ class Actor:
             return
         record = found.record
         self._hold(found)
-        self._listen_for_stages(record.run, clear=False)
+        await self._listen_for_stages(record.run, clear=False)
         await self.feed(lifecycle.Adopted(record.run, record.state == "stopping"))
         await self._first_look(record.run)
 
@@ -440,7 +513,7 @@ class Actor:
         readiness = self._workshop.readiness(self.row)
         found = await self._listening.look() if self._listening else Found(Whose.NOBODY)
         if readiness.window is not None:
-            well = readiness.window.exists()
+            well = await asyncio.to_thread(os.path.exists, readiness.window)
         elif readiness.target is None:
             well = True
         else:

@@ -26,12 +26,14 @@ from aikore.instances.schemas import (
     ScriptBlueprint,
     ScriptSave,
     Trashed,
+    UnlistedFolder,
 )
 from aikore.instances.views import shown
 from aikore.naming import localise
 from aikore.problems import problem_responses
 
 Key = Annotated[str, Path(min_length=1, max_length=80, description="An instance's id or slug.")]
+Slug = Annotated[str, Path(min_length=1, max_length=80, description="The folder's name.")]
 EntryId = Annotated[str, Path(min_length=1, max_length=120, description="A trash entry's id.")]
 IfMatch = Annotated[str | None, Header(alias="If-Match", description="The version that was read, or `*`.")]
 
@@ -257,6 +259,22 @@ def _add_trash(routes: APIRouter, manager: Manager) -> None:
     async def restore_instance(request: Request, id: EntryId) -> Response:  # noqa: A002
         """Bring a deleted instance back."""
         return _made(request, manager, await manager.restore(id), 200)
+
+    @routes.get("/api/unlisted", response_model=list[UnlistedFolder], dependencies=needs(Permission.INSTANCES_VIEW))
+    async def list_unlisted(request: Request) -> Response:
+        """List folders in `instances/` that belong to no instance, as a lost database leaves them."""
+        return _json(request, await manager.unlisted())
+
+    @routes.post(
+        "/api/unlisted/{slug}/take-in",
+        response_model=Instance,
+        status_code=201,
+        responses=problem_responses(409),
+        dependencies=needs(Permission.INSTANCES_EDIT),
+    )
+    async def take_in(request: Request, slug: Slug) -> Response:
+        """Make an instance of such a folder again; what runs in it goes on."""
+        return _made(request, manager, await manager.take_in(slug))
 
     @routes.delete("/api/trash/{id}", status_code=204, dependencies=needs(Permission.INSTANCES_EDIT))
     async def remove_from_trash(id: EntryId) -> Response:  # noqa: A002

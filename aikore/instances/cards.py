@@ -30,7 +30,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 def write_card(folder: Path, card: dict[str, Any]) -> None:
     """Bring a folder's card up to date. A disk that refuses leaves the older one: the row is what counts."""
-    if read_card(folder) == card:
+    if not folder.is_dir() or read_card(folder) == card:
         return
     try:
         write_whole(folder / CARD_NAME, json.dumps(card).encode(), 0o600)

@@ -53,6 +53,12 @@ RULES = (
         "Start it again. Its last words stand in the log, and more in desktop/server.log of the instance's folder.",
     ),
     _rule(
+        "gpu_gone",
+        r"^(?:The GPU .+\)|GPU .+?) (?:does not answer|is not there|is not known yet|was divided into MIG slices)",
+        "A GPU that was chosen for it is not there or does not answer",
+        "What was said names it and what helps. Or edit the instance: choose another GPU, or CPU only.",
+    ),
+    _rule(
         "syntax_error",
         r"launch\.sh: line (\d+): (?:syntax error|unexpected EOF)",
         "The launch script has a syntax error in line {0}",

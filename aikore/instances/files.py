@@ -6,6 +6,7 @@ rename.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -17,11 +18,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from aikore.config import Settings
-from aikore.disk import directory_size, remove_tree, require_no_mounts, require_space, storage, write_whole
-from aikore.errors import InvalidError, NotFoundError, StorageError
+from aikore.disk import (
+    NOT_PLAIN,
+    directory_size,
+    open_plain,
+    read_small,
+    remove_tree,
+    require_no_mounts,
+    require_space,
+    storage,
+    write_whole,
+)
+from aikore.errors import InvalidError, NotFoundError
 from aikore.instances.cards import CARD_NAME
 from aikore.instances.trash import DOOMED, new_entry_id
 from aikore.launch.desktop import FOLDER_NAME as DESKTOP
+from aikore.launch.keeper import ROTATED
 from aikore.naming import contained
 
 SCRIPT_NAME = "launch.sh"
@@ -60,18 +72,18 @@ def last_lines(folder: Path, since: int = 0) -> tuple[str, ...]:
     ``since`` is the log's offset at which the run began; what lies before was said by another one.
     """
     logs = folder / "logs"
-    with suppress(OSError), open(logs / "output.log", "rb") as log:
+    with suppress(OSError), open(open_plain(logs / "output.log"), "rb") as log:
         log.seek(max(0, since - _log_start(logs), os.fstat(log.fileno()).st_size - TAIL_BYTES))
-        lines = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", log.read()).replace(b"\r", b"\n").split(b"\n")
-        texts = [line.decode("utf-8", "replace").rstrip()[:500] for line in lines if line.strip()]
+        text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", log.read(2 * TAIL_BYTES)).replace(b"\r", b"\n")
+        texts = [line.decode("utf-8", "replace").rstrip()[:500] for line in text.split(b"\n") if line.strip()]
         return tuple(texts[-TAIL_LINES:])
     return ()
 
 
 def _log_start(logs: Path) -> int:
     """Return the offset at which the current log file begins: where the newest rotated one ends."""
-    newest = max(logs.glob("output.*.log"), default=None)
-    return int(newest.name.split(".")[1]) + newest.stat().st_size if newest else 0
+    newest = max(filter(None, map(ROTATED.match, os.listdir(logs))), key=lambda found: found[1], default=None)
+    return int(newest[1]) + (logs / newest[0]).lstat().st_size if newest else 0
 
 
 class InstanceFiles:
@@ -101,6 +113,12 @@ class InstanceFiles:
             made.append(self.outputs(slug))
             write_whole(self.folder(slug) / SCRIPT_NAME, script, 0o755)
 
+    def complete(self, slug: str) -> None:
+        """Make the folders that an instance needs and a taken-in one may lack."""
+        with storage("Taking the instance in"):
+            (self.folder(slug) / "logs").mkdir(exist_ok=True)
+            self.outputs(slug).mkdir(mode=0o755, exist_ok=True)
+
     def copy(self, source: str, target: str) -> None:
         """Clone an instance's files; its environment, desktop, logs and outputs are not copied.
 
@@ -129,11 +147,14 @@ class InstanceFiles:
                 remove_tree(path)
 
     def read_script(self, slug: str) -> bytes:
+        """Return the launch script. Raises NotFoundError when there is none that bash should read."""
+        advice = "Save the script anew."
         try:
-            with storage("Reading the launch script"):
-                return self._script_path(slug).read_bytes()
-        except StorageError as error:
-            raise NotFoundError(f"{SCRIPT_NAME} of {slug} cannot be read; save it anew.") from error
+            return read_small(self._script_path(slug), SCRIPT_MAX)
+        except FileNotFoundError:
+            raise NotFoundError(f"{SCRIPT_NAME} of {slug} is not there. {advice}") from None
+        except OSError as error:
+            raise NotFoundError(f"{SCRIPT_NAME} of {slug} {_fault(error)}. {advice}") from error
 
     def write_script(self, slug: str, content: bytes) -> None:
         require_space(self._settings.instances_dir, 0, len(content))
@@ -144,10 +165,19 @@ class InstanceFiles:
         """Lay the present script beside itself before it is replaced."""
         name = f"{SCRIPT_NAME}.{datetime.now(UTC):%Y%m%dT%H%M%S}.bak"
         with storage("Keeping the old launch script"):
-            write_whole(self.folder(slug) / name, self._script_path(slug).read_bytes())
+            write_whole(self.folder(slug) / name, self.read_script(slug))
 
     def _script_path(self, slug: str) -> Path:
         return contained(self.folder(slug), SCRIPT_NAME)
+
+
+def _fault(error: OSError) -> str:
+    """Say what is wrong with a file that was to be read."""
+    if error.errno in NOT_PLAIN:
+        return "is no plain file"
+    if error.errno == errno.EFBIG:
+        return f"has more than {SCRIPT_MAX} bytes"
+    return f"cannot be read: {error.strerror}"
 
 
 @contextmanager

@@ -37,11 +37,22 @@ class RestartPolicy(StrEnum):
     ON_FAILURE = "on-failure"
 
 
+class Harm(StrEnum):
+    """What of an instance at rest cannot be used, because of its folder or its row."""
+
+    NONE = ""
+    START = "start"
+    """It cannot start, but what is in its folder can be reached."""
+    ALL = "all"
+    """Its folder cannot be reached."""
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """Where an instance is. ``run`` counts its runs; ``start_again`` means: start as soon as it has stopped.
 
-    ``failure`` is why a run is being ended by AiKore itself; it becomes the error once the tree is gone.
+    ``failure`` is why a run is being ended by AiKore itself; it becomes the error once the tree is gone. ``harm``: why
+    is in ``detail``.
     """
 
     status: Status = Status.STOPPED
@@ -53,6 +64,7 @@ class State:
     failure: str = ""
     retry_pending: bool = False
     restarts: int = 0
+    harm: Harm = Harm.NONE
 
 
 # Inputs ---------------------------------------------------------------------------------------------------------
@@ -85,6 +97,14 @@ class Adopted:
 
     run: int
     stopping: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Its folder and its row were looked at."""
+
+    harm: Harm = Harm.NONE
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +165,19 @@ class QuietPassed:
 
 
 Input = (
-    Start | Stop | Restart | SpawnFailed | Adopted | Ready | Overdue | Refused | Stage | Exited | RetryDue | QuietPassed
+    Start
+    | Stop
+    | Restart
+    | SpawnFailed
+    | Adopted
+    | Examined
+    | Ready
+    | Overdue
+    | Refused
+    | Stage
+    | Exited
+    | RetryDue
+    | QuietPassed
 )
 
 # Effects --------------------------------------------------------------------------------------------------------
@@ -182,6 +214,8 @@ Outcome = tuple[State, tuple[Effect, ...]]
 def step(state: State, given: Input, policy: RestartPolicy = RestartPolicy.NEVER) -> Outcome:
     """Return the next state and what must be done. An input that does not matter here changes nothing."""
     match given:
+        case Start() | Restart() if state.harm:
+            return state, ()
         case Start():
             return _start(state)
         case Stop():
@@ -190,6 +224,8 @@ def step(state: State, given: Input, policy: RestartPolicy = RestartPolicy.NEVER
             return _restart(state)
         case Adopted(run, stopping):
             return _adopted(state, run, stopping)
+        case Examined(harm, reason):
+            return _examined(state, harm, reason), ()
         case _ if given.run != state.run:
             return state, ()
         case Exited():
@@ -209,6 +245,10 @@ def step(state: State, given: Input, policy: RestartPolicy = RestartPolicy.NEVER
 def actions(state: State) -> tuple[str, ...]:
     """Return what a person may do with the instance now."""
     match state.status:
+        case _ if state.harm is Harm.ALL:
+            return ("delete",)
+        case _ if state.harm:
+            return ("edit", "delete")
         case Status.STOPPED:
             return ("start", "edit", "delete", "copy", "rebuild")
         case Status.ERROR if state.retry_pending:
@@ -254,7 +294,16 @@ def _restart(state: State) -> Outcome:
 
 def _adopted(state: State, run: int, stopping: bool) -> Outcome:
     status = Status.STOPPING if stopping else Status.STARTING
-    return replace(state, status=status, run=run, detail=""), (Probe(run),)
+    return replace(state, status=status, run=run, detail="", harm=Harm.NONE), (Probe(run),)
+
+
+def _examined(state: State, harm: Harm, reason: str) -> State:
+    """Take in what was found of an instance at rest; one that is well again is stopped."""
+    if state.status not in RESTING or (not harm and not state.harm):
+        return state
+    if not harm:
+        return State(run=state.run)
+    return State(Status.ERROR, state.run, reason, harm=harm)
 
 
 def _observed(state: State, given: Input) -> State:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
@@ -21,38 +23,44 @@ from aikore.blueprints.header import Header, parse_header
 from aikore.blueprints.library import Library
 from aikore.config import Settings, shipped_dir
 from aikore.database.engine import Database
-from aikore.database.times import unix, utcnow
+from aikore.database.times import stamp, unix, utcnow
 from aikore.disk import remove_tree, storage
 from aikore.errors import (
     AiKoreError,
     ConflictError,
     InvalidBlueprintError,
     InvalidError,
+    InvalidNameError,
     NameTakenError,
     NotFoundError,
     ProxyError,
     StaleError,
     UnknownBlueprintError,
-    UnknownGpuError,
 )
 from aikore.events import Bus
 from aikore.identity import Original
 from aikore.instances import copied, lifecycle, ports, views
 from aikore.instances.actor import Actor, Readiness
+from aikore.instances.cards import write_card
 from aikore.instances.chores import Chores
+from aikore.instances.examine import examine
 from aikore.instances.files import InstanceFiles, clean_script, script_version
+from aikore.instances.mounts import MountWatch
+from aikore.instances.pins import Look, Pins
 from aikore.instances.probe import Target
 from aikore.instances.rows import HouseRow, InstanceRow
 from aikore.instances.runs import Note, RunBook, forget_runs
 from aikore.instances.schemas import InstanceChange, InstanceCreate
+from aikore.instances.stored import Faults, read_rows
 from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, TRASH, Removed
 from aikore.instances.trash import Moves, Trash
+from aikore.instances.unlisted import Unlisted, find_unlisted
 from aikore.launch import desktop
-from aikore.launch.environment import AMD, Place, launch_environment
+from aikore.launch.environment import Place, launch_environment
 from aikore.launch.keeper import machine_session
 from aikore.launch.protocol import Launcher, RunSpec
 from aikore.launch.stages import StageWatcher
-from aikore.monitor.gpu import Gpu
+from aikore.monitor.gpus import Inventory
 from aikore.monitor.instances import Subject
 from aikore.notices import Level, Noticeboard
 from aikore.proxy.flags import Flags
@@ -60,12 +68,24 @@ from aikore.proxy.routes import Proxy, Route
 
 log = logging.getLogger(__name__)
 
+GPUS_KEY = "gpus"
+"""House memory: the names of the GPUs that were seen."""
+
 SESSION_KEY = "session"
 """House memory: the machine session in which instances were last started by autostart; empty after a clean end."""
 
 ROUTED = ("hostname", "is_comfyui_active_slot", "app_port")
 """Fields whose change re-addresses an instance."""
 
+
+BROKEN_LOOK = 2.0
+"""Seconds between looks at broken instances: a folder that was moved back is told by nothing."""
+LEFT_OUT = (
+    "Row {} of the table `instances` in the database cannot be read, so that instance is not listed. "
+    "Nothing of it was changed; restore the database from a backup to have it back."
+)
+MOUNT_PAUSE = 0.2
+"""Seconds in which mounts that come together cost one look."""
 
 CHOICES = (
     "gpu_ids", "autostart", "persistent_mode", "environment", "launch_args", "restart_policy", "open_networks",
@@ -86,9 +106,8 @@ class Manager:
         proxy: Proxy,
         bus: Bus,
         notices: Noticeboard,
-        gpus: Callable[[], Awaitable[Sequence[Gpu]]],
+        look_at_gpus: Look,
     ) -> None:
-        """``gpus`` names those of this machine."""
         self.settings = settings
         self.launcher = launcher
         self.stages = StageWatcher()
@@ -101,9 +120,13 @@ class Manager:
         self._proxy = proxy
         self._bus = bus
         self._notices = notices
-        self._gpus = gpus
+        self.pins = Pins(look_at_gpus)
         self._actors: dict[int, Actor] = {}
         self._headers: dict[int, Header] = {}
+        self._faults: Faults = {}
+        self.on_removed: list[Callable[[int], Awaitable[None]]] = []
+        """What is awaited with the number of an instance that was removed."""
+        self._loaded = False
         self._trash: list[dict[str, Any]] = []
         self._counting: set[str] = set()
         self._counts, self._removals = Chores("trash sizes"), Chores("removals")
@@ -122,12 +145,15 @@ class Manager:
 
         ``original``: what this house is a copy of, at the first start after it was copied.
         """
-        rows = await self._database.run(lambda s: list(s.scalars(select(InstanceRow).order_by(InstanceRow.id))))
+        rows, self._faults = await self._database.run(read_rows)
         rows = await self._finish_interrupted(rows)
         if original is not None:
             await self._part_from(original, rows)
         await self._give_displays(rows)
-        self._headers = await asyncio.to_thread(lambda: {row.id: self._read_header(row) for row in rows})
+        self.pins.remember(await self._database.run(lambda s: _recall(s, GPUS_KEY)))
+        for number in self._faults.keys() - {row.id for row in rows}:
+            self._notice("error", LEFT_OUT.format(number))
+        self._headers = {row.id: Header() for row in rows}
         self._actors = {row.id: Actor(row, self) for row in rows}
         await asyncio.gather(*(actor.adopt() for actor in self._actors.values()))
         alive = {actor.row.slug for actor in self._actors.values() if actor.state.status in lifecycle.ALIVE}
@@ -137,6 +163,17 @@ class Manager:
         living = {row.id: row.slug for row in rows}
         self._remove(await asyncio.to_thread(self._bin.sweep, living))
         await self._trash_changed()
+        for actor in self._actors.values():
+            if not actor.state.harm:
+                self._removals.add(partial(write_card, self.files.folder(actor.row.slug), self._card(actor.row)))
+        if lost := await self.unlisted():
+            names = ", ".join(one["slug"] for one in lost[:5]) + (" and more" if len(lost) > 5 else "")
+            self._notice(
+                "warning",
+                f"Folders in instances/ that belong to no instance: {names}. Take them in again in the trash's dialog.",
+            )
+        self._loaded = True
+        self._background(self._follow_disks())
 
     async def _part_from(self, original: Original, rows: list[InstanceRow]) -> None:
         """Give this copy ports of its own where it needs them, and say so."""
@@ -154,7 +191,10 @@ class Manager:
         """Give a display number to instances of an AiKore that had no desktops."""
         for row in rows:
             if row.vnc_display is None:
-                await self._write_row(row, {"vnc_display": self._free_display(rows)})
+                try:
+                    await self._write_row(row, {"vnc_display": self._free_display(rows)})
+                except AiKoreError as error:
+                    log.error("%s has no display number: %s", row.slug, error.message)
 
     def _free_display(self, rows: list[InstanceRow]) -> int:
         return desktop.choose_display(self.settings.home, (row.vnc_display for row in rows if row.vnc_display))
@@ -176,8 +216,8 @@ class Manager:
                 return False
             if restoring is not None or self._bin.complete(row.id, row.slug, row.created_at):
                 return True
-        except AiKoreError as error:
-            log.error("%s: %s", row.slug, error.message)
+        except Exception as error:
+            log.error("%s: %s", row.slug, error)
         log.error("the folder of %s (instances/%s) is gone", row.name, row.slug)
         return False
 
@@ -222,6 +262,20 @@ class Manager:
         await self._write_statuses()
         self.stages.close()
 
+    async def _follow_disks(self) -> None:
+        """Have instances at rest looked at when something was mounted or unmounted, and often while one is broken."""
+        mounts = MountWatch()
+        try:
+            while True:
+                changed = await mounts.wait(BROKEN_LOOK)
+                for actor in self._actors.values():
+                    if changed or actor.state.harm:
+                        actor.look_again()
+                if changed:
+                    await asyncio.sleep(MOUNT_PAUSE)
+        finally:
+            mounts.close()
+
     # Looking up ---------------------------------------------------------------------------------------------
 
     def actor(self, key: str) -> Actor:
@@ -234,6 +288,10 @@ class Manager:
             raise NotFoundError(f"There is no instance {key[:100]!r}.")
         return found
 
+    def known_ids(self) -> set[int]:
+        """Return the numbers of all instances, those too whose rows cannot be read."""
+        return self._actors.keys() | self._faults.keys()
+
     def instance_id(self, key: str) -> int:
         """Return the number of an id or slug. Raises NotFoundError."""
         return self.actor(key).row.id
@@ -242,6 +300,12 @@ class Manager:
         """Return number and slug of an id or slug. Raises NotFoundError."""
         row = self.actor(key).row
         return row.id, row.slug
+
+    def usable(self, key: str) -> tuple[int, str]:
+        """Like :meth:`identify`, for what lies in the folder. Raises BrokenInstanceError when that is out of reach."""
+        actor = self.actor(key)
+        actor.require_folder()
+        return actor.row.id, actor.row.slug
 
     def access_of(self, slug: str) -> tuple[int, list[str]]:
         """Return the number of an instance and the networks that need no login for it. Raises NotFoundError."""
@@ -256,7 +320,8 @@ class Manager:
         return any(row.hostname == host.lower() or (known and row.slug == slug) for row in rows)
 
     def view(self, actor: Actor) -> dict[str, Any]:
-        return views.instance_view(actor, self._headers.get(actor.row.id, Header()), self.settings)
+        header = self._headers.get(actor.row.id, Header())
+        return views.instance_view(actor, header, self.settings) | self.pins.view(actor.row.gpu_ids)
 
     def list_views(self) -> list[dict[str, Any]]:
         return [self.view(actor) for actor in self._ordered()]
@@ -285,8 +350,8 @@ class Manager:
         return self._trash
 
     def logs_folder(self, key: str) -> Path:
-        """Return the logs folder of an id or slug. Raises NotFoundError."""
-        return self.files.folder(self.actor(key).row.slug) / "logs"
+        """Return the logs folder of an id or slug. Raises NotFoundError, BrokenInstanceError."""
+        return self.files.folder(self.usable(key)[1]) / "logs"
 
     # Making -------------------------------------------------------------------------------------------------
 
@@ -294,17 +359,18 @@ class Manager:
         """Make an instance. Refused before anything is made, or undone."""
         name = naming.clean_name(wanted.name)
         hostname = naming.clean_hostname(wanted.hostname)
-        group = naming.clean_group(wanted.group)
+        group = self._group_as_known(naming.clean_group(wanted.group), None)
         blueprint = await asyncio.to_thread(self._library.get, wanted.base_blueprint)
         if blueprint.error:
             raise InvalidBlueprintError(f"The blueprint {blueprint.id} cannot be used: {blueprint.error}")
-        await self._check_gpus(wanted.gpu_ids)
+        gpu_ids = await self.pins.choose(wanted.gpu_ids)
         if wanted.persistent_mode:
             await asyncio.to_thread(desktop.require, self._desktop_browser(blueprint.header))
         script = blueprint.content.encode()
         async with self._structure:
             row = self._new_row(name, hostname, blueprint.id)
             _choose(row, wanted)
+            row.gpu_ids = gpu_ids
             row.group = group
             row.script_origin = script_version(script)
             actor = await self._settle(row, lambda: self.files.create(row.slug, script))
@@ -316,6 +382,7 @@ class Manager:
         The clone has its source's position, so it is listed right behind it.
         """
         name = naming.clean_name(wanted_name)
+        source.require_folder()
         async with self._structure:
             self.actor(str(source.row.id))
             row = self._new_row(name, "", source.row.base_blueprint)
@@ -382,7 +449,12 @@ class Manager:
             raise
         self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
         actor = self._actors[row.id] = Actor(row, self)
+        await self._write_card(row)
         return actor
+
+    async def _write_card(self, row: InstanceRow) -> None:
+        """Lay what the row says into the instance's folder, so that it can be taken in again without the row."""
+        await asyncio.to_thread(write_card, self.files.folder(row.slug), self._card(row))
 
     async def _open(self, actor: Actor) -> Actor:
         """Route a new instance and show it; undo its making when NGINX refuses.
@@ -396,6 +468,7 @@ class Manager:
                 del self._actors[actor.row.id], self._headers[actor.row.id]
                 await self._database.run(lambda s: _delete_rows(s, {actor.row.id}))
                 await asyncio.to_thread(self.files.discard, actor.row.slug)
+            await self._tell_removed(actor.row)
             raise
         actor.begin()
         self.changed(actor)
@@ -404,32 +477,42 @@ class Manager:
     # Changing -----------------------------------------------------------------------------------------------
 
     async def change(self, actor: Actor, wanted: InstanceChange) -> None:
-        """Change what is given. Settings of the program take effect at its next start."""
+        """Change what is given. Settings of the program take effect at its next start.
+
+        What stood for values that could not be read is written with it: whoever edits has seen it.
+        """
+        actor.require_folder()
         given = wanted.model_dump(exclude_unset=True)
         replace_script = given.pop("replace_script", None)
         changes = {key: value for key, value in given.items() if value is not None or key == "gpu_ids"}
         async with self._structure:
+            faulty = {field: getattr(actor.row, field) for field in self._faults.get(actor.row.id, ())}
+            changes = faulty | changes
             await self._check_change(actor, changes)
             script = await self._script_for(actor, changes.get("base_blueprint"), replace_script)
             if script is not None:
                 changes["script_origin"] = script_version(script)
             await self._save(actor, changes)
+            self._faults.pop(actor.row.id, None)
             if script is not None:
                 await self._put_script(actor, script)
+        if actor.state.harm:
+            actor.look_again()
         self.changed(actor)
 
     async def _check_change(self, actor: Actor, changes: dict[str, Any]) -> None:
         if "name" in changes:
             changes["name"] = naming.clean_name(changes["name"])
-            changes["name_key"] = naming.name_key(changes["name"])
-            self._check_name(changes["name"], actor.row.id)
+            if changes["name"] != actor.row.name:
+                changes["name_key"] = naming.name_key(changes["name"])
+                self._check_name(changes["name"], actor.row.id)
         if "hostname" in changes:
             changes["hostname"] = naming.clean_hostname(changes["hostname"])
             self._check_hostname(changes["hostname"], actor.row.id)
         if "group" in changes:
-            changes["group"] = naming.clean_group(changes["group"])
+            changes["group"] = self._group_as_known(naming.clean_group(changes["group"]), actor.row.id)
         if "gpu_ids" in changes:
-            await self._check_gpus(changes["gpu_ids"])
+            changes["gpu_ids"] = await self.pins.choose(changes["gpu_ids"], actor.row.gpu_ids)
         if changes.get("persistent_mode") and not actor.row.persistent_mode:
             await asyncio.to_thread(desktop.require, self._desktop_browser(self._headers[actor.row.id]))
 
@@ -486,16 +569,18 @@ class Manager:
         values = changes | {"updated_at": utcnow()}
 
         def work(session: Session) -> None:
-            stored = session.get_one(InstanceRow, row.id)
-            for key, value in values.items():
-                setattr(stored, key, value)
+            fields = {getattr(InstanceRow, key): value for key, value in values.items()}
+            session.execute(update(InstanceRow).where(InstanceRow.id == row.id).values(fields))
 
         await self._database.run(work)
         for key, value in values.items():
             setattr(row, key, value)
+        if changes.keys() & self._card(row).keys():
+            await self._write_card(row)
 
     async def read_script(self, actor: Actor) -> tuple[str, str]:
         """Return the launch script and its version."""
+        actor.require_folder()
         content = await asyncio.to_thread(self.files.read_script, actor.row.slug)
         return content.decode("utf-8", "replace"), script_version(content)
 
@@ -518,11 +603,13 @@ class Manager:
         """Save the launch script if it is still the ``expected`` version; return the new one."""
         script = clean_script(content)
         parse_header(script.decode())
+        actor.require_folder()
         async with self._structure:
-            _, present = await self.read_script(actor)
-            if expected not in ("*", present):
+            if expected != "*" and expected != (await self.read_script(actor))[1]:
                 raise StaleError("The script was changed since you opened it. Load it again, then save.")
             await self._put_script(actor, script)
+        if actor.state.harm:
+            actor.look_again()
         self.changed(actor)
         return script_version(script)
 
@@ -568,6 +655,7 @@ class Manager:
             await self._forget(actor)
             if permanent:
                 self._remove([target for _, target in moves.done])
+        await self._tell_removed(actor.row)
         await self._trash_changed()
         await self._reroute_or_notice(actor)
 
@@ -608,6 +696,7 @@ class Manager:
 
     def _card(self, row: InstanceRow) -> dict[str, Any]:
         kept = {"id": row.id, "slug": row.slug, "port": row.port, "script_origin": row.script_origin}
+        kept |= {"created_at": stamp(row.created_at)}
         return kept | {"last_run": row.last_run, "position": row.position} | views.configuration(row)
 
     async def _forget(self, actor: Actor) -> None:
@@ -615,7 +704,17 @@ class Manager:
         del self._actors[actor.row.id], self._headers[actor.row.id]
         self._dirty.discard(actor.row.id)
         self.runs.drop(actor.row.id)
+        self._faults.pop(actor.row.id, None)
         self._bus.publish(INSTANCE_REMOVED, Removed(id=actor.row.id))
+
+    async def _tell_removed(self, row: InstanceRow) -> None:
+        """End what belonged to an instance elsewhere in the house. What fails is told and holds nothing else up."""
+        for result in await asyncio.gather(*(hook(row.id) for hook in self.on_removed), return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("something of %s was not ended with it", row.slug, exc_info=result)
+                self._notice(
+                    "error", f"{row.name} is deleted, but not all that belonged to it could be ended: {result}"
+                )
 
     async def _reroute_or_notice(self, actor: Actor) -> None:
         try:
@@ -628,23 +727,63 @@ class Manager:
         async with self._structure:
             entry = await asyncio.to_thread(self._bin.entry, entry_id)
             card = entry.card
-            row = self._new_row(self._free_name(str(card["name"])), "", str(card["base_blueprint"]))
             old_slug = str(card["slug"])
+            row = self._row_of(card)
             taken = {row.slug for row in self._rows()}
             if naming.SLUG.fullmatch(old_slug) and old_slug not in taken and not self.files.slug_in_use(old_slug):
                 row.slug = old_slug
-            chosen = {field: card[field] for field in CHOICES if field in card}
-            wanted = InstanceCreate.model_validate({"name": row.name, "base_blueprint": row.base_blueprint, **chosen})
-            _choose(row, wanted)
-            row.script_origin = str(card.get("script_origin", ""))
-            row.last_run = int(card.get("last_run", 0))
-            row.position = int(card.get("position", row.position))
             row.rebuild_pending = row.slug != old_slug
-            hostname = str(card.get("hostname", ""))
-            row.hostname = "" if self._hostname_taken(hostname, None) else hostname
             actor = await self._settle_restored(row, entry_id)
             self.runs.take_over(row.id, card.get("runs", []))
         await self._trash_changed()
+        await self._reroute_or_notice(actor)
+        return actor
+
+    def _row_of(self, card: dict[str, Any]) -> InstanceRow:
+        """Return a new row with what a card says, as far as that can be had and makes sense."""
+        row = self._new_row(self._free_name(str(card["name"])), "", str(card["base_blueprint"]))
+        wanted = {"name": row.name, "base_blueprint": row.base_blueprint or "custom"}
+        try:
+            chosen = InstanceCreate.model_validate(wanted | {field: card[field] for field in CHOICES if field in card})
+        except ValidationError as error:
+            log.warning("the card of %s holds nonsense: %s", row.slug, error)
+            chosen = InstanceCreate.model_validate(wanted)
+        _choose(row, chosen)
+        row.script_origin = str(card.get("script_origin", ""))[:64]
+        row.last_run = _number(card.get("last_run"), 0)
+        row.position = _number(card.get("position"), row.position)
+        hostname = str(card.get("hostname", ""))
+        with suppress(InvalidNameError):
+            row.hostname = "" if self._hostname_taken(hostname, None) else naming.clean_hostname(hostname)
+        return row
+
+    async def unlisted(self) -> list[dict[str, str]]:
+        """Return the folders in ``instances/`` that belong to no instance."""
+        return [one.view() for one in await asyncio.to_thread(self._find_unlisted)]
+
+    def _find_unlisted(self) -> list[Unlisted]:
+        known = {row.slug for row in self._rows()}
+        return find_unlisted(self.settings.instances_dir, known, self._library.list())
+
+    async def take_in(self, slug: str) -> Actor:
+        """Make an instance of a folder without one, as it lies there; what runs in it is adopted."""
+        async with self._structure:
+            found = {one.slug: one for one in await asyncio.to_thread(self._find_unlisted)}
+            if slug not in found:
+                raise NotFoundError(f"There is no folder {slug[:80]!r} without an instance.")
+            card = found[slug].card
+            row = self._row_of(card)
+            row.slug = slug
+            if card.get("port") in set(self.settings.instance_port_pool) - {other.port for other in self._rows()}:
+                row.port = card["port"]  # what runs there listens on it
+            await asyncio.to_thread(self.files.complete, slug)
+            await self._database.run(lambda s: s.add(row))
+            self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
+            actor = self._actors[row.id] = Actor(row, self)
+            await actor.adopt()
+            actor.begin()
+            await self._write_card(row)
+        self.changed(actor)
         await self._reroute_or_notice(actor)
         return actor
 
@@ -663,7 +802,9 @@ class Manager:
         self._remove(await asyncio.to_thread(self._bin.drop, entry_id))
         self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
         actor = self._actors[row.id] = Actor(row, self)
+        await self._write_card(row)
         actor.begin()
+        self._take_over_pins(actor)
         self.changed(actor)
         return actor
 
@@ -700,6 +841,11 @@ class Manager:
         key = naming.name_key(name)
         return any(row.name_key == key and (own_id is None or row.id != own_id) for row in self._rows())
 
+    def _group_as_known(self, group: str, own_id: int | None) -> str:
+        """Return a group as other instances that are in it write it, where only characters without a shape differ."""
+        known = (actor.row.group for actor in self._actors.values() if actor.row.id != own_id)
+        return next((name for name in known if naming.look(name) == naming.look(group)), group)
+
     def _free_name(self, name: str) -> str:
         number, free = 2, name
         while self._name_taken(free, None):
@@ -718,20 +864,53 @@ class Manager:
         others = (actor.row.hostname for actor in self._actors.values() if actor.row.id != own_id)
         return hostname in own or hostname in others
 
-    async def _check_gpus(self, gpu_ids: list[str] | None) -> None:
-        if not gpu_ids:
-            return
-        gpus = await self._gpus()
-        known = {gpu.id for gpu in gpus} | {gpu.uuid for gpu in gpus if not gpu.id.startswith(AMD)}
-        for gpu_id in gpu_ids:
-            if gpu_id not in known:
-                there = ", ".join(f"{gpu.id} ({gpu.name})" for gpu in gpus) or "none"
-                raise UnknownGpuError(f"There is no GPU {gpu_id!r} here. GPUs of this machine: {there}.")
+    # GPUs ---------------------------------------------------------------------------------------------------
+
+    def gpus_changed(self, inventory: Inventory) -> None:
+        """Take the GPUs as they now are, and show the instances that are chosen for one of them anew."""
+        pinned = [actor for actor in self._actors.values() if actor.row.gpu_ids]
+        before = [self.pins.view(actor.row.gpu_ids) for actor in pinned]
+        if self.pins.see(inventory):
+            memory = self.pins.memory()
+            self._background(self._database.run(lambda s: _keep(s, GPUS_KEY, memory)))
+        for actor, shown in zip(pinned, before, strict=True):
+            self._take_over_pins(actor)
+            if self.pins.view(actor.row.gpu_ids) != shown:
+                self.changed(actor)
+
+    def _take_over_pins(self, actor: Actor) -> None:
+        """Let a choice that an older AiKore made by index mean the cards that now bear it."""
+        keys = self.pins.taken_over(actor.row.gpu_ids)
+        if keys is not None:
+            log.info("%s: the GPUs %s are %s from now on", actor.row.slug, actor.row.gpu_ids, keys)
+            actor.row.gpu_ids = keys
+            self._background(self._write_row(actor.row, {"gpu_ids": keys}))
+
+    async def check_gpus(self, row: InstanceRow) -> None:
+        await self.pins.require(row.gpu_ids)
 
     # The workshop of the actors -----------------------------------------------------------------------------
 
     def folder(self, row: InstanceRow) -> Path:
         return self.files.folder(row.slug)
+
+    async def examine(self, row: InstanceRow) -> lifecycle.Examined:
+        """Look whether an instance can be used, and learn its header anew."""
+        found, header = await asyncio.to_thread(self._examine, row)
+        before, self._headers[row.id] = self._headers[row.id], header
+        if before.base_path != header.base_path and row.id in self._actors and self._loaded:
+            self._background(self._reroute_or_notice(self._actors[row.id]))
+        return found
+
+    def _examine(self, row: InstanceRow) -> tuple[lifecycle.Examined, Header]:
+        found = examine(self.files, row.slug)
+        if found.harm:
+            return found, self._headers[row.id]
+        faults = sorted(self._faults.get(row.id, set()) & InstanceChange.model_fields.keys())
+        if faults:
+            reason = f"What the database holds as its {', '.join(faults)} cannot be read. Edit and save the instance."
+            found = lifecycle.Examined(lifecycle.Harm.START, reason)
+        return found, self._read_header(row)
 
     def readiness(self, row: InstanceRow) -> Readiness:
         header = self._headers[row.id]
@@ -748,6 +927,7 @@ class Manager:
 
     async def prepare(self, row: InstanceRow, run: int) -> RunSpec:
         """Build the orders of a run from the instance as it now is."""
+        await self.check_gpus(row)
         if row.persistent_mode:
             await self._settle_display(row)
         return await asyncio.to_thread(self._orders, row, run)
@@ -837,7 +1017,8 @@ class Manager:
             port=row.port,
             subfolder=naming.path_url(row.slug, self.settings.root_path),
         )
-        return launch_environment(place, row.environment, row.launch_args, row.gpu_ids, row.rebuild_pending, os.environ)
+        gpus = self.pins.devices(row.gpu_ids)
+        return launch_environment(place, row.environment, row.launch_args, gpus, row.rebuild_pending, os.environ)
 
     def _read_header(self, row: InstanceRow) -> Header:
         try:
@@ -873,8 +1054,8 @@ class Manager:
 
         def work(session: Session) -> None:
             for row, status, pid, run in seen:
-                if stored := session.get(InstanceRow, row.id):
-                    stored.status, stored.pid, stored.last_run = status, pid, run
+                told = {"status": status, "pid": pid, "last_run": run}
+                session.execute(update(InstanceRow).where(InstanceRow.id == row.id).values(told))
 
         for row, status, pid, run in seen:
             row.status, row.pid, row.last_run = status, pid, run
@@ -918,6 +1099,11 @@ class Manager:
         await self._proxy.apply(self.routes())
 
 
+def _number(value: object, instead: int) -> int:
+    """Return a number of a card, where it is one."""
+    return value if isinstance(value, int) and 0 <= value < 2**31 else instead
+
+
 def _restoring(number: int) -> str:
     """Return the house's note that an instance is on its way back from the trash."""
     return f"restoring {number}"
@@ -958,7 +1144,16 @@ def _choose(row: InstanceRow, source: InstanceCreate | InstanceRow) -> None:
 
 def _remember(session: Session, value: str) -> str:
     """Store the machine session and return the one stored before."""
-    row = session.get(HouseRow, SESSION_KEY)
-    before = row.value if row else ""
-    session.merge(HouseRow(key=SESSION_KEY, value=value))
+    before = _recall(session, SESSION_KEY)
+    _keep(session, SESSION_KEY, value)
     return before
+
+
+def _recall(session: Session, key: str) -> str:
+    """Return a memory of the house; empty where there is none."""
+    row = session.get(HouseRow, key)
+    return row.value if row else ""
+
+
+def _keep(session: Session, key: str, value: str) -> None:
+    session.merge(HouseRow(key=key, value=value))

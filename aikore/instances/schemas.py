@@ -53,7 +53,9 @@ class InstanceCreate(BaseModel):
 
     name: str = Field(min_length=1, max_length=400, description="The shown name, 80 characters at most.")
     base_blueprint: BlueprintName = Field(description="The blueprint it is made from.")
-    gpu_ids: GpuIds | None = Field(None, description="GPUs it may use; null: all, an empty list: CPU only.")
+    gpu_ids: GpuIds | None = Field(
+        None, description="GPUs it may use, by index, UUID or PCI address; null: all, an empty list: CPU only."
+    )
     autostart: bool = False
     persistent_mode: bool = False
     environment: Environment = Field(default_factory=dict)
@@ -146,6 +148,18 @@ class Run(BaseModel):
     log_offset: int | None = Field(description="Where its log begins.")
 
 
+class Pin(BaseModel):
+    """A GPU that was chosen for an instance."""
+
+    id: str | None = Field(description="Its present index; null while it has none.")
+    uuid: str = Field(description="What the choice remembers: its UUID, of AMD its PCI address.")
+    name: str
+    state: Literal["ok", "lost", "gone", "unknown"] = Field(
+        description="`lost`: it does not answer; `gone`: it is not there; `unknown`: drivers have not told yet."
+    )
+    reason: str = Field(description="What is wrong with it, and what to do.")
+
+
 class Instance(BaseModel):
     """An instance as it now is."""
 
@@ -153,7 +167,8 @@ class Instance(BaseModel):
     name: str
     slug: str
     base_blueprint: str
-    gpu_ids: list[str] | None
+    gpu_ids: list[str] | None = Field(description="Present indexes of its GPUs; of one that is gone, its UUID.")
+    gpus: list[Pin] | None = Field(description="The same GPUs, with what is known of each.")
     autostart: bool
     persistent_mode: bool
     is_comfyui_active_slot: bool
@@ -209,6 +224,14 @@ class ScriptSave(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     content: str = Field(max_length=2**20)
+
+
+class UnlistedFolder(BaseModel):
+    """A folder in `instances/` that belongs to no instance, and what is known of the instance it was."""
+
+    slug: str
+    name: str
+    base_blueprint: str
 
 
 class Trashed(BaseModel):

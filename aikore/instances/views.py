@@ -102,7 +102,7 @@ def _urls(row: InstanceRow, settings: Settings) -> dict[str, str | None]:
 
 def _actions(actor: Actor, provides: tuple[str, ...]) -> list[str]:
     allowed = list(actions(actor.state))
-    if "comfyui" in provides and not actor.row.is_comfyui_active_slot:
+    if "comfyui" in provides and not actor.row.is_comfyui_active_slot and not actor.state.harm:
         allowed.append("activate")
     return allowed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,8 @@ PASSED_ON = (
 )  # fmt: skip
 """Variables of the manager that programs need; nothing else of it reaches them, no secret above all."""
 
-AMD = "amd"
-"""What ids of AMD's GPUs begin with (:class:`aikore.monitor.gpu.Gpu`)."""
+PINNING = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
+"""Variables by which an instance may choose GPUs by itself; AiKore then does not know which."""
 
 PASSED_PREFIXES = ("LC_", "PIP_", "UV_", "HF_", "HUGGINGFACE_", "NVIDIA_", "ROCR_", "HSA_", "OPENBLAS_", "MOZ_")
 
@@ -38,6 +38,32 @@ class Place:
     subfolder: str
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A GPU as a script is told of it. ``visible`` is what its maker's own variable calls it; ``memory`` in bytes."""
+
+    vendor: str
+    visible: str
+    driver: str = ""
+    compute: str = ""
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The GPUs a program may use: these alone where it is ``pinned``, else all there are.
+
+    ``known`` is False where others may come yet, as while no driver was found. Pinned to none means CPU only.
+    """
+
+    devices: tuple[Device, ...] = ()
+    pinned: bool = False
+    known: bool = True
+
+    def of(self, vendor: str) -> list[Device]:
+        return [device for device in self.devices if device.vendor == vendor]
+
+
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     """Return what of the manager's own environment a program gets."""
     passed = {key: value for key, value in environ.items() if key in PASSED_ON or key.startswith(PASSED_PREFIXES)}
@@ -45,32 +71,51 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     return passed | {"PATH": f"{passed.get('PATH', os.defpath)}:{own_tools}"}
 
 
-def gpu_pinning(gpu_ids: Sequence[str] | None) -> dict[str, str]:
-    """Return the variables that pin a program to GPUs: None means all, an empty list CPU only.
+def gpu_pinning(gpus: Devices) -> dict[str, str]:
+    """Return the variables that pin a program to GPUs.
 
-    GPUs of AMD are called ``amd0``, ``amd1`` … For those alone only ``ROCR_VISIBLE_DEVICES`` is set: HIP counts inside
-    it and takes CUDA's variable for its own.
+    For GPUs of AMD alone only ``ROCR_VISIBLE_DEVICES`` is set: HIP counts inside it and takes CUDA's variable for its
+    own.
     """
     order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    if gpu_ids is None:
+    if not gpus.pinned:
         return order
-    amd = ",".join(gpu.removeprefix(AMD) for gpu in gpu_ids if gpu.startswith(AMD))
-    nvidia = ",".join(gpu for gpu in gpu_ids if not gpu.startswith(AMD))
+    amd, nvidia = (",".join(device.visible for device in gpus.of(vendor)) for vendor in ("amd", "nvidia"))
     if amd and not nvidia:
         return {"ROCR_VISIBLE_DEVICES": amd}
     cuda = {"CUDA_VISIBLE_DEVICES": nvidia, "NVIDIA_VISIBLE_DEVICES": nvidia or "void"}
     return order | cuda | ({"ROCR_VISIBLE_DEVICES": amd} if amd or not nvidia else {})
 
 
+def gpu_facts(gpus: Devices) -> dict[str, str]:
+    """Return what a script need not find out by itself; nothing where it is not surely known.
+
+    Of several makers' GPUs NVIDIA's are told. Lists have one word for each GPU, ``-`` for what is not known.
+    """
+    if not gpus.known:
+        return {}
+    kind = next((vendor for vendor in ("nvidia", "amd") if gpus.of(vendor)), "cpu")
+    told = gpus.of(kind)
+    return {
+        "AIKORE_GPU_KIND": kind,
+        "AIKORE_GPU_DRIVER": next((device.driver for device in told), ""),
+        "AIKORE_GPU_COMPUTE": " ".join(device.compute or "-" for device in told),
+        "AIKORE_GPU_MEMORY": " ".join(str(device.memory or "-") for device in told),
+    }
+
+
 def launch_environment(
     place: Place,
     own: Mapping[str, str],
     launch_args: str,
-    gpu_ids: Sequence[str] | None,
+    gpus: Devices,
     rebuild: bool,
     environ: Mapping[str, str],
 ) -> dict[str, str]:
-    """Return the whole environment of a launch script. AiKore's own names win over the instance's variables."""
+    """Return the whole environment of a launch script.
+
+    AiKore's own names win over the instance's variables; those over what is told of GPUs.
+    """
     aikore = {
         "WEBUI_PORT": str(place.port),
         "INSTANCE_NAME": place.name,
@@ -87,4 +132,5 @@ def launch_environment(
     }
     if rebuild:
         aikore["AIKORE_REBUILD"] = "1"
-    return {**inherited(environ), **gpu_pinning(gpu_ids), **own, **aikore}
+    facts = {} if any(name in own for name in PINNING) else gpu_facts(gpus)
+    return {**inherited(environ), **gpu_pinning(gpus), **facts, **own, **aikore}

@@ -35,6 +35,9 @@ FOLDER_FD = 4
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
+HANDLED = (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD)
+"""What the keeper acts on; held back from before the fork until it can."""
+
 ROTATED = re.compile(r"output\.(\d{20})\.log\Z")
 
 
@@ -365,10 +368,11 @@ class Keeper:
     def run(self) -> None:
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD):
+        for number in HANDLED:
             signal.signal(number, lambda *_: None)
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         poll = select.poll()
         poll.register(wake_read, select.POLLIN)
         poll.register(self.pipe, select.POLLIN)
@@ -499,11 +503,12 @@ def _spawn(orders: dict[str, object], pipe: int, libc: ctypes.CDLL) -> int:
         os.dup2(null, 0)  # before the session: a leader of one with orders is a keeper
         os.dup2(pipe, 1)
         os.dup2(pipe, 2)
+        os.fchdir(FOLDER_FD)
         os.closerange(3, 256)
         os.setsid()
-        os.chdir(str(orders["folder"]))
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         os.execvpe(command[0], command, environment)
     except OSError as error:
         os.write(2, f"[aikore] cannot start {command[0]}: {error}\n".encode())
@@ -579,6 +584,7 @@ def main() -> int:
     except OSError as error:
         _tell({"error": error.strerror or str(error), "path": error.filename or orders["folder"]})
         return 74  # EX_IOERR, sysexits.h
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     try:
         script_pid = _spawn(orders, write_end, libc)
     except OSError as error:

@@ -83,12 +83,13 @@ class LocalLauncher:
             lock = await self._lock(spec.folder, folder)
             held.callback(os.close, lock)
             born = await asyncio.to_thread(_spawn, spec, uuid, lock, folder)
+        descriptor: int | None = None
         try:
             record = await self._hear(spec.folder, born)
             descriptor = await asyncio.to_thread(living.open_record, born.pid)
             return self._hold(spec.folder, record, born.pidfd, descriptor, spec.stop_grace)
         except Exception:
-            os.close(born.pidfd)
+            _close(born.pidfd, descriptor)
             await asyncio.to_thread(_undo, born.pid, Traces(uuid, spec.folder))
             raise
 

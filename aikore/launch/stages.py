@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from asyncinotify import Inotify, Mask, Watch
 
-from aikore import disk
-from aikore.launch.keeper import open_plain
+from aikore.disk import open_plain
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +37,12 @@ class StageWatcher:
             self._task = asyncio.create_task(self._run(self._opened))
         return self._opened
 
-    def watch(self, folder: Path, callback: Callable[[str], None], clear: bool) -> None:
+    async def watch(self, folder: Path, callback: Callable[[str], None], clear: bool) -> None:
         """Follow the stage of the run in ``folder``; ``clear`` empties it first (a new run)."""
         self.forget(folder)
         path = folder / STAGE_NAME
         try:
-            os.close(open_plain(str(path), os.O_WRONLY | (os.O_TRUNC if clear else 0), 0o644))
+            await asyncio.to_thread(_lay, path, clear)
             self._watches[path] = self._inotify.add_watch(path, Mask.CLOSE_WRITE | Mask.MODIFY | Mask.DONT_FOLLOW)
         except OSError as error:
             log.warning("stages of %s cannot be followed: %s", folder, error)
@@ -65,18 +65,32 @@ class StageWatcher:
 
     async def _run(self, inotify: Inotify) -> None:
         async for event in inotify:
-            path = event.watch.path if event.watch else None
-            callback = self._callbacks.get(path) if path else None
-            if callback and path:
-                text = await asyncio.to_thread(read_stage, path.parent)
-                if text:
-                    callback(text)
+            if event.watch is None:  # events were lost
+                for path in list(self._callbacks):
+                    await self._tell(path)
+            else:
+                await self._tell(event.watch.path)
+
+    async def _tell(self, path: Path) -> None:
+        text = await asyncio.to_thread(read_stage, path.parent)
+        callback = self._callbacks.get(path)
+        if callback and text:
+            callback(text)
+
+
+def _lay(path: Path, clear: bool) -> None:
+    """Make the stage file where there is none. What else lies there in its place, a pipe or a link, is replaced."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            path.unlink()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    os.close(os.open(path, flags | (os.O_TRUNC if clear else 0), 0o644))
 
 
 def read_stage(folder: Path) -> str:
     """Return the stage last said, "" when none."""
     try:
-        with open(disk.open_plain(folder / STAGE_NAME), "rb") as file:
+        with open(open_plain(folder / STAGE_NAME), "rb") as file:
             return file.read(STAGE_MAX).decode("utf-8", "replace").strip().splitlines()[-1]
     except (OSError, IndexError):
         return ""

@@ -20,6 +20,7 @@ class AmdReader:
     """The protocol :class:`aikore.monitor.gpu.GpuReader` over ``amdsmi``."""
 
     vendor = "amd"
+    problem = ""
 
     def __init__(self) -> None:
         self._smi: Any = None
@@ -52,8 +53,19 @@ class AmdReader:
     def _describe(self, index: int, handle: Any) -> Gpu:
         name = self._ask("amdsmi_get_gpu_asic_info", handle, lambda info: str(info["market_name"])) or "AMD GPU"
         uuid = self._ask("amdsmi_get_gpu_device_uuid", handle, str) or f"amd-{index}"
-        total = self._ask("amdsmi_get_gpu_vram_usage", handle, lambda vram: int(vram["vram_total"]) * MEGABYTE) or 0
-        return Gpu(f"amd{index}", index, name, uuid, total)
+        total = self._ask("amdsmi_get_gpu_vram_usage", handle, lambda vram: int(vram["vram_total"]) * MEGABYTE)
+        return Gpu(
+            f"amd{index}",
+            index,
+            name,
+            uuid,
+            total or None,
+            vendor=self.vendor,
+            pci=self._ask("amdsmi_get_gpu_device_bdf", handle, lambda bdf: str(bdf).lower()) or "",
+            driver=self._ask("amdsmi_get_gpu_driver_info", handle, lambda driver: str(driver["driver_version"])) or "",
+            compute=self._ask("amdsmi_get_gpu_asic_info", handle, _target) or "",
+            visible=str(index),
+        )
 
     def read(self, gpu: Gpu) -> Reading:
         """Return the figures of a GPU; those that cannot be had are None."""
@@ -95,6 +107,12 @@ def _member(module: Any, enum: str, name: str) -> Any:
 def _first(values: dict[str, Any], *names: str) -> float | None:
     """Return the first of the named values that is a number; the library says "N/A" for unknown ones."""
     return next((float(values[name]) for name in names if isinstance(values.get(name), int | float)), None)
+
+
+def _target(info: dict[str, Any]) -> str:
+    """Return what ROCm compiles for, such as gfx1100; empty where the library does not say."""
+    target = str(info.get("target_graphics_version", ""))
+    return target if target.startswith("gfx") else ""
 
 
 def _processes(listed: list[Any]) -> list[GpuProcess]:

@@ -55,8 +55,10 @@ class Attribution:
 
     def share(self, gpu: Gpu, reading: Reading, users: Sequence[User], now: float) -> dict[int, Share]:
         """Return the share of each instance that uses this GPU."""
+        if gpu.divided:
+            return {}  # its slices tell
         named = _named(reading.processes, users)
-        unnamed = self._unnamed_memory(reading, users)
+        unnamed = self._unnamed_memory(gpu, reading, users)
         ledger = self._ledgers.setdefault(gpu.uuid, _Ledger())
         if named or unnamed is None:
             ledger.shares.clear()
@@ -70,14 +72,17 @@ class Attribution:
         _carry_on(ledger, unnamed - ledger.baseline, candidates, now)
         return _inferred(ledger.shares, reading.utilization)
 
-    def _unnamed_memory(self, reading: Reading, users: Sequence[User]) -> int | None:
-        """Return the memory of processes we cannot name; None when the driver names processes of this namespace."""
+    def _unnamed_memory(self, gpu: Gpu, reading: Reading, users: Sequence[User]) -> int | None:
+        """Return the memory of processes we cannot name; None when the driver names processes of this namespace.
+
+        What is used of a memory that the whole machine shares says nothing of the GPU's programs.
+        """
         ours = {pid for user in users for pid in user.pids}
         foreign = [process for process in reading.processes if process.pid not in ours]
         if any(self._is_alive(process.pid) for process in foreign):
             return None
         listed = sum(process.memory for process in foreign)
-        return listed or reading.memory_used or 0
+        return listed or (0 if gpu.memory_shared else reading.memory_used) or 0
 
 
 def _named(processes: Sequence[GpuProcess], users: Sequence[User]) -> dict[int, Share]:
@@ -93,7 +98,7 @@ def _named(processes: Sequence[GpuProcess], users: Sequence[User]) -> dict[int, 
 
 def _may_use(user: User, gpu: Gpu, reading: Reading) -> bool:
     """Say whether an instance may be using this GPU. CUDA opens every card's file, so an explicit choice goes first."""
-    if user.gpu_ids is not None and gpu.id not in user.gpu_ids and gpu.uuid not in user.gpu_ids:
+    if user.gpu_ids is not None and not {gpu.id, gpu.uuid, gpu.key}.intersection(user.gpu_ids):
         return False
     if user.devices is not None and reading.device is not None:
         return reading.device in user.devices

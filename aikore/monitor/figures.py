@@ -67,7 +67,8 @@ class Ecc(TypedDict):
 class GpuFigures(TypedDict):
     """One GPU. ``state``: ``ok``; ``stale``: late, these are its last figures; ``lost``: does not answer.
 
-    ``power`` in watts, ``temperature`` in °C, ``fan`` in percent, ``throttle``: why its clocks are held down.
+    ``reason`` says why it is lost, and what to do. ``memory_shared``: its memory is the machine's own. ``power`` in
+    watts, ``temperature`` in °C, ``fan`` in percent, ``throttle``: why its clocks are held down.
     """
 
     id: str
@@ -76,8 +77,10 @@ class GpuFigures(TypedDict):
     name: str
     uuid: str
     state: str
+    reason: str
     utilization: float | None
-    memory_total: int
+    memory_total: int | None
+    memory_shared: bool
     memory_used: int | None
     temperature: float | None
     power: float | None

@@ -18,21 +18,40 @@ class DriverError(Exception):
 
 
 class GpuLostError(DriverError):
-    """This GPU, or the whole driver, must be opened anew."""
+    """This GPU, or the whole driver, must be opened anew. The message says why, and what people can do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU. ``id``: its index as text, of AMD with ``amd`` before it; ``memory_total`` in bytes."""
+    """One GPU, or one slice (MIG) of it. What a driver does not tell is empty or None.
+
+    ``id``: its present index as text, of AMD with ``amd`` before it, of a slice ``<index>:<number>``. ``memory_total``
+    in bytes; ``memory_shared``: it is the machine's own. ``divided``: only its slices can be used; ``parent``: the id
+    of the card whose slice it is.
+    """
 
     id: str
     index: int
     name: str
     uuid: str
-    memory_total: int
+    memory_total: int | None
+    vendor: str = "nvidia"
+    pci: str = ""
+    memory_shared: bool = False
+    driver: str = ""
+    compute: str = ""
+    divided: bool = False
+    parent: str | None = None
+    visible: str = ""
+    """What the maker's own variable (CUDA_VISIBLE_DEVICES …) calls it: its index, or its UUID where indexes mislead."""
+
+    @property
+    def key(self) -> str:
+        """What it is remembered by, wherever it is plugged in and whatever else is."""
+        return self.pci if self.vendor == "amd" and self.pci else self.uuid
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"key": self.key}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +86,8 @@ class GpuReader(Protocol):
     """Reads the GPUs of one driver. Every call may hang, and is made in a thread of its own."""
 
     vendor: str
+    problem: str
+    """What is wrong with GPUs that :meth:`open` could not describe, for people."""
 
     def open(self) -> Sequence[Gpu]:
         """Open the driver, anew if it was open, and return its GPUs. No other call runs meanwhile.

@@ -60,6 +60,7 @@ class Notices:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._disk = Condition()
+        self._no_driver = Condition(off=HEAT_SECONDS)
         self._hot: dict[str, Condition] = {}
         self._slow: dict[str, Condition] = {}
         self._gone: dict[str, Condition] = {}
@@ -68,7 +69,7 @@ class Notices:
 
     def look(self, stats: Stats) -> list[Notice]:
         """Return what begins with this sample."""
-        found = [self._look_at_disk(stats)]
+        found = [self._look_at_disk(stats), self._look_at_drivers(stats)]
         for gpu in stats["gpus"]:
             found += [self._look_at_heat(gpu, stats["time"]), self._look_at_clocks(gpu, stats["time"])]
             found.append(self._look_at_presence(gpu, stats["time"]))
@@ -112,9 +113,12 @@ class Notices:
         gone = self._gone.setdefault(gpu["uuid"], Condition(off=HEAT_SECONDS))
         if not gone.begins(now, gpu["state"] == "lost"):
             return None
-        return Notice(
-            "error", f"{_name(gpu)} does not answer any more. Programs that use it may hang; see the system's log."
-        )
+        return Notice("error", f"{_name(gpu)} does not answer any more. {gpu['reason']}".rstrip())
+
+    def _look_at_drivers(self, stats: Stats) -> Notice | None:
+        """A driver that fails while its GPUs are known is told by them."""
+        problem = "" if stats["gpus"] else stats["gpu_problem"]
+        return Notice("error", problem) if self._no_driver.begins(stats["time"], bool(problem)) else None
 
     def restarted(self, instance: int, name: str, now: float) -> Notice | None:
         """Take an automatic restart of an instance."""

@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from aikore.monitor.archive import Archive
 from aikore.monitor.figures import ManagerFigures, Stats
 from aikore.monitor.folders import Folders
 from aikore.monitor.gpu import Gpu
+from aikore.monitor.gpus import Inventory
 from aikore.monitor.history import History
 from aikore.monitor.host import HostReader, Rate
 from aikore.monitor.instances import InstancesReader, Subject
@@ -38,6 +40,8 @@ MINUTES_SAVED_EVERY = 12
 FIRST_PAUSE = 0.2
 """Seconds between the first two looks: rates need two."""
 END_SECONDS = 3.0
+FRESH = 2.0
+"""Seconds for which a look at the GPUs is good enough to start on."""
 INVENTORY_SECONDS = 5.0
 """Seconds to wait for drivers to name their GPUs; a sleeping one takes two."""
 
@@ -49,6 +53,7 @@ class Sample:
     number: int
     stats: Stats
     text: str
+    inventory: Inventory
 
 
 Subjects = Callable[[], Sequence[Subject]]
@@ -71,6 +76,9 @@ class Sampler:
         self.latest: Sample | None = None
         self.on_sample: Callable[[Stats], None] = lambda stats: None
         """Called on the loop with every sample."""
+        self.on_gpus: Callable[[Inventory], None] = lambda inventory: None
+        """Called on the loop when other GPUs are there, or one is lost or well again."""
+        self.inventory = Inventory()
         self._viewers = 0
         self._asked_at = float("-inf")
         self._wake = threading.Event()
@@ -79,8 +87,8 @@ class Sampler:
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sampled_at = time.monotonic()
-        self._inventory: tuple[Gpu, ...] = ()
-        self._settled = False
+        self._hurry = False
+        self._hurried_in = 0
 
     # Life -----------------------------------------------------------------------------------------------------
 
@@ -126,24 +134,53 @@ class Sampler:
 
     async def gpus(self) -> Sequence[Gpu]:
         """Return the GPUs of this machine as their drivers named them last; a driver that hangs names none."""
+        await self._until(lambda: self.inventory.settled)
+        return self.inventory.present
+
+    async def look_at_gpus(self, again: bool = False) -> Inventory:
+        """Return the GPUs as they were two seconds ago at most; ``again``: open drivers anew where that is due."""
+        before = self.latest.number if self.latest else 0
+        fresh = time.monotonic() - self._sampled_at < FRESH
+        if again:
+            self._hurried_in, self._hurry = sys.maxsize, True
+        self.asked()
+        self._wake.set()
+
+        def done() -> bool:
+            number = self.latest.number if self.latest else 0
+            seen = number >= self._hurried_in if again else fresh or number > before
+            return seen and self.inventory.settled and not (again and self.inventory.opening)
+
+        await self._until(done)
+        return self.inventory
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        """Return when a sample has made the condition true, or when that takes too long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(INVENTORY_SECONDS):
-                number = 0
-                while not self._settled:
+                number = self.latest.number if self.latest else 0
+                while not condition():
                     number = (await self.after(number)).number
-        return self._inventory
 
     def pace(self) -> float:
         """Return the seconds between two looks as things are."""
-        watched = not self._settled or self._viewers > 0 or time.monotonic() - self._asked_at < WATCHED_FOR
+        watched = (
+            not self.inventory.settled
+            or self._hurry
+            or self._viewers > 0
+            or time.monotonic() - self._asked_at < WATCHED_FOR
+        )
         fast, slow = self._settings.sample_interval, self._settings.sample_idle_interval
         return fast if watched else max(fast, slow)
 
     def _deliver(self, sample: Sample) -> None:
         self.latest = sample
+        changed, self.inventory = self.inventory != sample.inventory, sample.inventory
         self._came.set()
         self._came = asyncio.Event()
         self.on_sample(sample.stats)
+        if changed:
+            self.on_gpus(sample.inventory)
 
     # The thread -----------------------------------------------------------------------------------------------
 
@@ -171,7 +208,10 @@ class Sampler:
 
     def _guarded(self, number: int) -> None:
         try:
-            stats = self._look()
+            if self._hurry:
+                self._hurry, self._hurried_in = False, number
+                self._gpus.hurry()
+            stats, inventory = self._look()
             self.history.add(int(stats["time"]), values(stats))
             text = json.dumps(stats, separators=(",", ":"), ensure_ascii=False)
         except Exception:
@@ -180,14 +220,13 @@ class Sampler:
             return
         assert self._loop is not None
         with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._deliver, Sample(number, stats, text))
+            self._loop.call_soon_threadsafe(self._deliver, Sample(number, stats, text, inventory))
 
-    def _look(self) -> Stats:
+    def _look(self) -> tuple[Stats, Inventory]:
         now = time.monotonic()
         interval, self._sampled_at = now - self._sampled_at, now
         states = self._gpus.read()
-        self._inventory, self._settled = tuple(self._gpus.present), self._gpus.settled
-        return {
+        stats: Stats = {
             "time": round(time.time(), 3),
             "interval": round(interval, 3),
             "host": self._host.read(),
@@ -197,6 +236,7 @@ class Sampler:
             "folders": self._folders.sizes(),
             "manager": self._manager(now),
         }
+        return stats, self._gpus.inventory(states)
 
     def _manager(self, now: float) -> ManagerFigures:
         own = processes.read(os.getpid())

@@ -9,8 +9,8 @@ from aikore.monitor.figures import GpuFigures, InstanceFigures, Stats
 
 NAME = re.compile(
     r"cpu|load|memory|swap|disk|disk\.(read|write)|network\.(received|sent)|manager\.(cpu|memory)"
-    r"|gpu\.([a-z0-9]{1,16}|\*)\.(utilization|memory|temperature|power)"
-    r"|instance\.([0-9]{1,18}|\*)\.(cpu|memory|gpu|gpu_memory|gpu\.([a-z0-9]{1,16}|\*)\.memory)"
+    r"|gpu\.([a-z0-9:]{1,16}|\*)\.(utilization|memory|temperature|power)"
+    r"|instance\.([0-9]{1,18}|\*)\.(cpu|memory|gpu|gpu_memory|gpu\.([a-z0-9:]{1,16}|\*)\.memory)"
 )
 """What may be asked for; ``*`` stands for every GPU or instance."""
 

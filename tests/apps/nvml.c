@@ -1,48 +1,65 @@
 /* A stand-in for NVIDIA's libnvidia-ml.so.1: it tells what lies in the files of the folder $NVML_STANDIN.
 
    driver              a number: what nvmlInit returns (0: well)
-   <index>/<field>     a number; "!<n>" makes the call return the error n; no file: not supported
-   <index>/hang        while it exists, every call about this GPU waits
-   <index>/processes   lines of "pid bytes percent" */
+   driver_version      its version
+   every               a number: what every call about any GPU returns, as after the driver was lost
+   <slot>/<field>      a number or text; "!<n>" makes the call return the error n; no file: not supported
+   <slot>/handle       "!<n>": the GPU is counted, but no handle of it is given
+   <slot>/hang         while it exists, every call about this GPU waits
+   <slot>/processes    lines of "pid bytes percent"; "-" for bytes: not available
+   <slot>/slice<k>/…   the same for a MIG slice of it
+
+   A GPU is there while its slot has a "uuid". As in the real library, nvmlInit counts the GPUs in PCI order (here: by
+   slot), a handle stays with its card, and a card that was taken away answers "GPU is lost". */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7, MOST = 64 };
+enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7, LOST = 15, MOST = 64, SLICES = 7 };
 
 typedef struct { unsigned long long total, free, used; } Memory;
 typedef struct { unsigned gpu, memory; } Utilization;
 typedef struct { unsigned pid; unsigned long long used; unsigned gpu_instance, compute_instance; } Process;
 typedef struct { unsigned pid; unsigned long long stamp; unsigned sm, memory, encoder, decoder; } Busy;
+typedef struct { char legacy[16]; unsigned domain, bus, device, id, subsystem; char bus_id[32]; } Pci;
 
-static int handles[MOST];
+/* What a handle points to: a folder below the home. */
+typedef struct { char folder[32]; int slot; } Card;
+static Card slots[MOST], slices[MOST][SLICES];
+static int counted[MOST], count_of_all;
 
-static FILE *open_file(int index, const char *field) {
+static FILE *open_file(const char *folder, const char *field) {
     char path[4096];
     const char *home = getenv("NVML_STANDIN");
     if (!home) return NULL;
-    if (index < 0) snprintf(path, sizeof path, "%s/%s", home, field);
-    else snprintf(path, sizeof path, "%s/%d/%s", home, index, field);
+    snprintf(path, sizeof path, "%s/%s%s%s", home, folder, *folder ? "/" : "", field);
     return fopen(path, "r");
 }
 
-static int exists(int index, const char *field) {
-    FILE *file = open_file(index, field);
+static int exists(const char *folder, const char *field) {
+    FILE *file = open_file(folder, field);
     if (file) fclose(file);
     return file != NULL;
 }
 
-static int text(void *handle, const char *field, char *value, size_t size) {
-    int index = *(int *)handle;
-    while (exists(index, "hang")) usleep(10000);
-    FILE *file = open_file(index, field);
+static int line(const char *folder, const char *field, char *value, size_t size) {
+    FILE *file = open_file(folder, field);
     if (!file) return NOT_SUPPORTED;
     size_t length = fread(value, 1, size - 1, file);
     fclose(file);
     value[length] = 0;
     value[strcspn(value, "\n")] = 0;
     return value[0] == '!' ? atoi(value + 1) : OK;
+}
+
+static int text(void *handle, const char *field, char *value, size_t size) {
+    const Card *card = handle;
+    char digits[16];
+    while (exists(card->folder, "hang")) usleep(10000);
+    if (line("", "every", digits, sizeof digits) == OK) return atoi(digits);
+    if (!exists(slots[card->slot].folder, "uuid")) return LOST;
+    return line(card->folder, field, value, size);
 }
 
 static int number(void *handle, const char *field, unsigned long long *value) {
@@ -60,26 +77,63 @@ static int small(void *handle, const char *field, unsigned *value) {
 }
 
 int nvmlInitWithFlags(unsigned flags) {
+    char digits[16];
     (void)flags;
-    int code = OK;
-    FILE *file = open_file(-1, "driver");
-    if (!file) return OK;
-    if (fscanf(file, "%d", &code) != 1) code = OK;
-    fclose(file);
-    return code;
+    if (line("", "driver", digits, sizeof digits) == OK && atoi(digits)) return atoi(digits);
+    count_of_all = 0;
+    for (int slot = 0; slot < MOST; ++slot) {
+        slots[slot].slot = slot;
+        snprintf(slots[slot].folder, sizeof slots[slot].folder, "%d", slot);
+        if (exists(slots[slot].folder, "uuid")) counted[count_of_all++] = slot;
+    }
+    return OK;
 }
 int nvmlShutdown(void) { return OK; }
-const char *nvmlErrorString(int code) { return code == 15 ? "GPU is lost" : "stand-in error"; }
+const char *nvmlErrorString(int code) { return code == LOST ? "GPU is lost" : "stand-in error"; }
+int nvmlSystemGetDriverVersion(char *version, unsigned size) { return line("", "driver_version", version, size); }
 
 int nvmlDeviceGetCount_v2(unsigned *count) {
-    for (*count = 0; *count < MOST && exists((int)*count, "uuid"); ++*count) {}
+    *count = (unsigned)count_of_all;
     return OK;
 }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **handle) {
-    if (index >= MOST || !exists((int)index, "uuid")) return INVALID;
-    handles[index] = (int)index;
-    *handle = &handles[index];
+    char refusal[16];
+    if (index >= (unsigned)count_of_all) return INVALID;
+    Card *card = &slots[counted[index]];
+    int result = text(card, "handle", refusal, sizeof refusal);
+    if (result != OK && result != NOT_SUPPORTED) return result;
+    *handle = card;
     return OK;
+}
+int nvmlDeviceGetMigMode(void *handle, unsigned *present, unsigned *pending) {
+    char digits[16];
+    int result = text(handle, "mig", digits, sizeof digits);
+    if (result == OK) *present = *pending = (unsigned)atoi(digits);
+    return result;
+}
+int nvmlDeviceGetMaxMigDeviceCount(void *handle, unsigned *count) {
+    (void)handle;
+    *count = SLICES;
+    return OK;
+}
+int nvmlDeviceGetMigDeviceHandleByIndex(void *handle, unsigned index, void **slice) {
+    const Card *card = handle;
+    if (index >= SLICES) return INVALID;
+    Card *found = &slices[card->slot][index];
+    found->slot = card->slot;
+    snprintf(found->folder, sizeof found->folder, "%d/slice%u", card->slot, index);
+    if (!exists(found->folder, "uuid")) return NOT_FOUND;
+    *slice = found;
+    return OK;
+}
+int nvmlDeviceGetPciInfo_v3(void *handle, Pci *pci) {
+    memset(pci, 0, sizeof *pci);
+    return text(handle, "pci", pci->bus_id, sizeof pci->bus_id);
+}
+int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor) {
+    char numbers[16];
+    int result = text(handle, "compute", numbers, sizeof numbers);
+    return result == OK && sscanf(numbers, "%d.%d", major, minor) != 2 ? INVALID : result;
 }
 int nvmlDeviceGetName(void *handle, char *name, unsigned size) { return text(handle, "name", name, size); }
 int nvmlDeviceGetUUID(void *handle, char *uuid, unsigned size) { return text(handle, "uuid", uuid, size); }
@@ -120,11 +174,12 @@ static int processes(void *handle, Process *list, Busy *busy, unsigned *count) {
     if (result != OK && result != NOT_SUPPORTED) return result;
     unsigned room = *count;
     *count = 0;
-    FILE *file = result == OK ? open_file(*(int *)handle, "processes") : NULL;
+    FILE *file = result == OK ? open_file(((Card *)handle)->folder, "processes") : NULL;
     if (!file) return OK;
     unsigned pid, percent;
-    unsigned long long used;
-    while (fscanf(file, "%u %llu %u", &pid, &used, &percent) == 3) {
+    char bytes[32];
+    while (fscanf(file, "%u %31s %u", &pid, bytes, &percent) == 3) {
+        unsigned long long used = *bytes == '-' ? ~0ULL : strtoull(bytes, NULL, 10);
         if (*count < room && list) list[*count] = (Process){pid, used, 0, 0};
         if (*count < room && busy) busy[*count] = (Busy){pid, 1000, percent, 0, 0, 0};
         ++*count;

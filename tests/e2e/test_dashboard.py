@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -230,3 +232,29 @@ def test_a_progress_line_is_shown_in_colour_without_its_codes(dashboard: Dashboa
     dashboard.press("bar", "log")
     expect(dashboard.page.locator(".log .live")).to_have_text("50% of it")
     expect(dashboard.page.locator(".log .live span")).to_have_text("50%")
+
+
+def test_a_folder_without_an_instance_is_taken_in_from_the_trash_dialog(dashboard: Dashboard) -> None:
+    dashboard.server.blueprint("web", HTTP_APP)
+    dashboard.server.create("Known", "web")
+    folders = dashboard.server.home / "instances"
+    shutil.copytree(folders / "known", folders / "lost")
+    card = json.loads((folders / "lost/.aikore-instance.json").read_text())
+    (folders / "lost/.aikore-instance.json").write_text(json.dumps(card | {"name": "Found again", "slug": "lost"}))
+    page = dashboard.page
+    page.get_by_test_id("show-trash").click()
+    section = page.get_by_test_id("unlisted")
+    expect(section).to_contain_text("instances/lost")
+    section.get_by_test_id("take-in").click()
+    expect(section).to_be_hidden()
+    page.keyboard.press("Escape")
+    dashboard.wait_status("Found again", "stopped")
+
+
+def test_the_trash_tells_a_size_as_soon_as_it_is_counted(dashboard: Dashboard) -> None:
+    dashboard.server.blueprint("web", HTTP_APP)
+    dashboard.server.create("Gone", "web")
+    (dashboard.server.home / "instances/gone/big").write_bytes(bytes(5_000_000))
+    dashboard.page.get_by_test_id("show-trash").click()
+    dashboard.server.http.delete("/api/instances/gone").raise_for_status()
+    expect(dashboard.page.get_by_test_id("trash")).to_contain_text("5.0 MB")

@@ -79,3 +79,32 @@ def test_without_gpus_the_load_says_so_and_a_hidden_page_watches_nothing(dashboa
     page.get_by_test_id("fold").click()
     expect(page.get_by_test_id("gpu-note")).to_have_text("No GPU here: programs run on the processor.")
     expect(page.locator(".chart canvas")).to_have_count(4)
+
+
+def test_a_chosen_gpu_has_its_name_in_the_table_and_is_marked_when_it_is_gone(
+    page: Page, server: AiKoreServer, gpus: StandInGpus
+) -> None:
+    server.blueprint("web", HTTP_APP)
+    server.create("Painter", "web", gpu_ids=["1"])
+    dashboard = Dashboard(page, server)
+    chip = dashboard.row("Painter").locator("[data-pin]")
+    expect(chip).to_have_text("1 · Stand-In 1")
+    gpus.take_away(0)
+    expect(chip).to_have_text("0 · Stand-In 1", timeout=30_000)
+    gpus.take_away(1)
+    expect(chip).to_have_attribute("data-pin", "gone", timeout=60_000)
+    expect(chip).to_have_text("Stand-In 1 gone")
+    expect(chip).to_have_attribute("title", re.compile("Stand-In 1 .*is not there"))
+    dashboard.press("Painter", "toggle")
+    expect(page.get_by_test_id("toast").filter(has_text="is not there")).to_contain_text("once GPU 0")
+
+    dashboard.menu("Painter", "details")
+    expect(page.get_by_test_id("settings")).to_contain_text("Stand-In 1 (gone)")
+    page.get_by_test_id("details-edit").click()
+    expect(page.get_by_test_id("gpu-mode")).to_have_value("some")
+    expect(page.get_by_text("Stand-In 1 · not there now")).to_be_visible()
+    expect(page.get_by_test_id("changes")).not_to_contain_text("GPUs")
+    page.get_by_test_id("gpu-mode").select_option("cpu")
+    page.get_by_test_id("save").click()
+    expect(page.get_by_test_id("settings")).to_contain_text("CPU only")
+    assert server.get("painter")["gpu_ids"] == []

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from aikore import procfs
 from aikore.launch import processes
 from aikore.launch.local import LocalHandle, LocalLauncher
 from aikore.launch.protocol import RunSpec
@@ -23,14 +24,16 @@ class Bench:
         self.runs = 0
 
     async def run(self, script: str, **spec: object) -> LocalHandle:
+        """Start a script; names in capitals are variables of its environment, others fields of its orders."""
         self.runs += 1
+        variables = {name: str(spec.pop(name)) for name in list(spec) if name.isupper()}
         (self.folder / "launch.sh").write_text(script)
         given = RunSpec(
             slug="x",
             run=self.runs,
             folder=self.folder,
             command=("bash", "launch.sh"),
-            environment={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1"},
+            environment={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **variables},
             **{"stop_grace": 1.0, **spec},  # type: ignore[arg-type]
         )
         handle = await self.launcher.start(given)
@@ -46,6 +49,11 @@ class Bench:
     async def gone(self, handle: LocalHandle) -> None:
         """Assert that nothing of the run is left."""
         await self.wait_for(lambda: not processes.marked(handle.record.uuid), "no process is left")
+
+    def pipe_holders(self, handle: LocalHandle) -> list[int]:
+        """Return the processes that hold the pipe of a run's log."""
+        link = f"pipe:[{handle.record.pipe}]"
+        return [pid for pid in procfs.pids() if link in procfs.descriptors(pid)]
 
     def clean_up(self) -> None:
         """End all runs the hard way."""

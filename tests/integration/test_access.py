@@ -397,6 +397,16 @@ def test_a_token_never_may_more_than_its_maker_and_makes_none(house: House) -> N
     assert program.post("/api/auth/tokens", json={"name": "x"}).status_code == 403
 
 
+def test_a_token_shrinks_with_the_role_of_its_maker(house: House) -> None:
+    maker = invite(house.owner, house.server, "admin", "maja")
+    program = bearer(house.server, make_token(maker, scope="admin")["token"])
+    number = next(one["id"] for one in house.owner.get("/api/auth/users").json() if one["name"] == "maja")
+    for role in (Role.ADMIN, Role.OPERATOR, Role.CREATOR, Role.VIEWER):
+        house.owner.patch(f"/api/auth/users/{number}", json={"role": role.word}).raise_for_status()
+        status = program.get("/api/auth/status").json()
+        assert (status["identity"]["role"], status["permissions"]) == (role.word, sorted(role.permissions))
+
+
 def test_a_token_is_stored_as_a_digest_and_shown_once(house: House) -> None:
     token = make_token(house.owner)["token"]
     assert all("token" not in one for one in house.owner.get("/api/auth/tokens").json())
@@ -476,6 +486,15 @@ def test_somebody_who_is_removed_is_out_at_once(house: House) -> None:
     assert house.owner.delete(f"/api/auth/users/{number}").status_code == 204
     assert person.get("/api/instances").status_code == 401
     assert bearer(house.server, token).get("/api/instances").status_code == 401
+
+
+def test_apps_close_within_five_seconds_to_somebody_with_a_smaller_role(house: House) -> None:
+    person = invite(house.owner, house.server, "operator", "olaf")
+    assert person.get("/app/web/").status_code == 200
+    number = next(one["id"] for one in house.owner.get("/api/auth/users").json() if one["name"] == "olaf")
+    house.owner.patch(f"/api/auth/users/{number}", json={"role": "creator"}).raise_for_status()
+    wait_until(lambda: person.get("/app/web/").status_code == 403, 5.0)
+    assert person.get("/api/instances").status_code == 200
 
 
 def test_every_change_is_in_the_audit_log(house: House) -> None:

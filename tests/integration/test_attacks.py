@@ -364,6 +364,15 @@ def test_a_trusted_proxy_says_who_is_logged_in(aikore_factory: Factory) -> None:
     assert browser(server).get("/").status_code in (302, 401)
 
 
+def test_whom_a_trusted_proxy_names_may_be_a_creator(aikore_factory: Factory) -> None:
+    server = aikore_factory(
+        auth="on", password=PASSWORD, trusted_proxies="127.0.0.1", auth_header="Remote-User", auth_header_role="creator"
+    ).start()
+    status = browser(server, **{"Remote-User": "guest"}).get("/api/auth/status").json()
+    assert status["identity"] == {"name": "guest", "role": "creator", "via": "header"}
+    assert "generate" in status["permissions"] and "apps.open" not in status["permissions"]
+
+
 def test_a_header_of_somebody_else_says_nothing(aikore_factory: Factory) -> None:
     server = aikore_factory(auth="on", password=PASSWORD, trusted_proxies="10.9.9.9", auth_header="Remote-User").start()
     assert browser(server, **{"Remote-User": "owner"}).get("/api/instances").status_code == 401

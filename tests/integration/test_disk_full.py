@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from aikore.instances.cards import CARD_NAME
 from tests.helpers.server import AiKoreServer, wait_until
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small disk")
@@ -104,4 +105,4 @@ def test_an_upload_that_does_not_fit_leaves_nothing(aikore: AiKoreServer, announ
     answer = aikore.http.put("/api/instances/t/files/content?path=big", content=content)
     assert (answer.status_code, answer.json()["code"]) == (507, "storage_failed"), answer.text
     assert "disk" in answer.json()["detail"].lower()
-    assert {path.name for path in (aikore.home / "instances/t").iterdir()} == {"launch.sh", "logs"}
+    assert {path.name for path in (aikore.home / "instances/t").iterdir()} == {"launch.sh", "logs", CARD_NAME}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,6 +58,36 @@ def test_arguments_are_split_without_being_run(bash: Bash) -> None:
 
 def test_an_instance_pinned_to_no_gpu_is_cpu(bash: Bash) -> None:
     assert bash("gpu_kind", CUDA_VISIBLE_DEVICES="").stdout == "cpu\n"
+
+
+def nvidia_smi(here: Path, script: str) -> dict[str, str]:
+    """Put a program in the place of NVIDIA's; return the variables by which it is found."""
+    (here / "bin").mkdir()
+    (here / "bin/nvidia-smi").write_text(f"#!/bin/bash\n{script}\n")
+    (here / "bin/nvidia-smi").chmod(0o755)
+    return {"PATH": f"{here}/bin:{os.environ['PATH']}", "AIKORE_KFD_NODES": str(here / "none")}
+
+
+@pytest.mark.parametrize("kind", ["nvidia", "amd", "cpu"])
+def test_what_aikore_says_of_the_gpu_is_asked_of_no_tool(bash: Bash, here: Path, kind: str) -> None:
+    asked = nvidia_smi(here, f'touch "{here}/asked"; echo "GPU 0: a card"')
+    assert bash("gpu_kind", **asked, AIKORE_GPU_KIND=kind).stdout == f"{kind}\n"
+    assert not (here / "asked").exists()
+
+
+def test_a_tool_that_hangs_is_given_up(bash: Bash, here: Path) -> None:
+    """One in a driver's call cannot even be killed, so it must not be waited for."""
+    hangs = nvidia_smi(here, "trap '' TERM PIPE; sleep 30 >/dev/null")
+    began = time.monotonic()
+    assert bash("gpu_kind", **hangs, AIKORE_PROBE_SECONDS="0.3").stdout == "cpu\n"
+    assert time.monotonic() - began < 5
+
+
+def test_a_tool_that_writes_on_behind_a_closed_pipe_is_believed(bash: Bash, here: Path) -> None:
+    chatters = nvidia_smi(here, 'for ((n = 0; n < 20000; n++)); do echo "GPU $n: a card" || exit 141; done')
+    assert bash("gpu_kind", **chatters).stdout == "nvidia\n"
+    (here / "bin/nvidia-smi").write_text("#!/bin/sh\necho NVIDIA-SMI has failed\nexit 9\n")
+    assert bash("gpu_kind", **{**chatters}).stdout == "cpu\n"
 
 
 def test_an_empty_folder_becomes_a_link(bash: Bash, here: Path) -> None:

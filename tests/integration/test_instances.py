@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from aikore.instances.cards import CARD_NAME
 from aikore.proxy import program
 from tests.helpers.server import HTTP_APP, AiKoreServer, processes_of, wait_until
 
@@ -370,7 +371,7 @@ def test_copy_clones_choices_and_files_but_not_the_environment(aikore: AiKoreSer
     assert copied.status_code == 201
     assert copied.json()["environment"] == {"A": "1"}
     assert copied.json()["port"] != aikore.get("one")["port"]
-    names = {path.name for path in (aikore.home / "instances/two").iterdir()}
+    names = {path.name for path in (aikore.home / "instances/two").iterdir()} - {CARD_NAME}
     assert names == {"launch.sh", "workflow.json", "logs"}
 
 

@@ -89,6 +89,15 @@ def test_every_command_is_in_the_readme_or_the_help_page() -> None:
     assert [name for name in main.commands if f"aikore {name}" not in text] == []
 
 
+def test_every_variable_of_a_launch_script_is_in_the_contract() -> None:
+    from aikore.instances.schemas import RESERVED_VARIABLES
+    from aikore.launch.environment import Device, Devices, gpu_facts
+
+    text = (ROOT / "blueprints/README.md").read_text()
+    given = {*RESERVED_VARIABLES, *gpu_facts(Devices((Device("nvidia", "0"),)))} - {"AIKORE_RUN"}  # for AiKore itself
+    assert [name for name in sorted(given) if not re.search(rf"\b{name}\b", text)] == []
+
+
 def test_relative_links_lead_somewhere() -> None:
     for page in (ROOT / "README.md", *DOCS.glob("*.md")):
         for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):

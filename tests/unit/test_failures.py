@@ -84,6 +84,13 @@ TEXTS: list[tuple[str, str, str]] = [
     ),
     ("gpu_not_supported", "RuntimeError: CUDA error: no kernel image is available for execution on the device", "GPU"),
     ("gpu_not_supported", "RuntimeError: HIP error: invalid device function", "GPU"),
+    (
+        "gpu_gone",
+        "The GPU NVIDIA GeForce RTX 4090 (GPU-8c1e, once GPU 1) is not there. Or edit the instance.",
+        "chosen",
+    ),
+    ("gpu_gone", "GPU 1 (NVIDIA A100) does not answer. GPU is lost. It fell off the bus.", "does not answer"),
+    ("gpu_gone", "GPU 7 is not known yet: a driver does not answer. Look at the system's log (dmesg).", "chosen"),
     ("no_gpu", "RuntimeError: No CUDA GPUs are available", "no GPU"),
     ("no_gpu", "AssertionError: Torch not compiled with CUDA enabled", "no GPU"),
     (

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aikore.errors import InvalidNameError, InvalidPathError
-from aikore.naming import NAME_MAX, SLUG, clean_hostname, clean_name, contained, localise, make_slug, name_key
+from aikore.naming import (
+    NAME_MAX,
+    SLUG,
+    clean_hostname,
+    clean_name,
+    contained,
+    localise,
+    make_slug,
+    name_key,
+    new_file_parts,
+)
 
 
 def free(_: str) -> bool:
@@ -63,6 +73,34 @@ def test_spaces_are_tidied_and_forms_unified() -> None:
     assert clean_name("  a   b ") == "a b"
     assert clean_name("e\u0301") == "é"
     assert name_key("ＣＯＭＦＹ") == name_key("comfy")
+
+
+SHAPELESS = ["\u200b", "\u200c", "\u200d", "\u00ad", "\u2060", "\ufeff", "\ufe0f", "\u034f", "\u3164", "\U000e0041"]
+
+
+@pytest.mark.parametrize("mark", SHAPELESS)
+def test_names_that_differ_only_by_characters_without_a_shape_are_the_same_name(mark: str) -> None:
+    assert {name_key(f"{mark}Com{mark}fy{mark}"), name_key(f"Comfy {mark}")} == {name_key("comfy")}
+
+
+@pytest.mark.parametrize("name", [*SHAPELESS, " \u200b ", "\u2800", "\u115f\u1160"])
+def test_a_name_without_a_visible_character_is_refused(name: str) -> None:
+    with pytest.raises(InvalidNameError, match="visible"):
+        clean_name(name)
+    with pytest.raises(InvalidPathError):
+        new_file_parts(f"models/{name}")
+
+
+@pytest.mark.parametrize("name", ["👨\u200d👩\u200d👧", "❤\ufe0f", "🏴\U000e0067\U000e0062\U000e007f", "می\u200cخواهم"])
+def test_joined_emoji_and_words_that_need_a_joiner_stay_names_as_they_are(name: str) -> None:
+    assert clean_name(name) == name
+    assert new_file_parts(name) == (name,)
+
+
+@given(st.text(max_size=NAME_MAX))
+def test_the_key_of_a_key_is_itself(name: str) -> None:
+    """So that a key that was stored by other rules never stands in the way of another row's new one."""
+    assert name_key(name_key(name)) == name_key(name)
 
 
 @pytest.mark.parametrize("part", ["..", "../x", "a/../../x", "/etc/passwd", "a\0", ".", ""])

@@ -21,9 +21,19 @@ def notices(tmp_path: Path) -> Notices:
 
 def look(notices: Notices, now: float, used: int = 0, **gpu: Any) -> list[Notice]:
     """Take a sample with one GPU."""
-    card = {"id": "0", "uuid": "u", "name": "Card", "state": "ok", "temperature": 40.0, "throttle": [], **gpu}
+    card = {
+        "id": "0",
+        "uuid": "u",
+        "name": "Card",
+        "state": "ok",
+        "temperature": 40.0,
+        "throttle": [],
+        "reason": "",
+        **gpu,
+    }
     disk = {"used": used, "free": 100 - used}
-    return notices.look({"time": now, "host": {"disk": disk}, "gpus": [card]})  # type: ignore[typeddict-item, arg-type]
+    stats: Any = {"time": now, "host": {"disk": disk}, "gpus": [card], "gpu_problem": ""}
+    return notices.look(stats)
 
 
 def test_a_full_disk_is_told_once_until_it_was_clearly_emptier(notices: Notices) -> None:

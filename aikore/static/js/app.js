@@ -26,12 +26,15 @@ store.addEventListener("change", (event) => {
   if (all || topic.startsWith("instance")) updateTools();
   if (topic !== "notice") updateForm();
   if (all || topic === "trash") updateTrash();
-  if (all || topic === "system") document.body.toggleAttribute("data-no-gpus", store.system.gpus?.length === 0);
+  if (all || topic === "system" || topic.startsWith("instance")) document.body.toggleAttribute("data-no-gpus", !hasGpus());
   if (topic === "notice") toast(data.message, { error: data.level === "error" });
   if (all || topic === "notice") updateNotices();
   if (all || topic === "connection") showConnection();
   showTitle();
 });
+
+/** Whether there is anything to say of GPUs: a chosen one that is gone counts. */
+const hasGpus = () => store.system.gpus?.length !== 0 || [...store.instances.values()].some((one) => one.gpus?.length);
 
 access.addEventListener("change", () => {
   document.body.dataset.role = access.me?.role;

@@ -4,6 +4,7 @@ import { blueprintIcon } from "./icons.js";
 import { recall, remember } from "./memory.js";
 import { feed } from "./monitor/feed.js";
 import { gpuMemory } from "./monitor/figures.js";
+import { gpuWords } from "./pins.js";
 import { store } from "./store.js";
 
 /** @import {Instance} from "./types.js" */
@@ -26,12 +27,6 @@ export const blueprintName = (instance) => blueprintOf(instance)?.name || instan
 
 /** @param {Instance} instance @returns {IconName} its drawing */
 export const drawingOf = (instance) => blueprintIcon(`${blueprintName(instance)} ${instance.base_blueprint} ${blueprintOf(instance)?.category ?? ""}`);
-
-/** @param {Instance} instance @returns {string} */
-export function gpuWords(instance) {
-  if (instance.gpu_ids === null) return "all";
-  return instance.gpu_ids.length ? instance.gpu_ids.join(" ") : "CPU";
-}
 
 /** @param {(one: InstanceFigures) => number | null} of @returns {(a: Instance, b: Instance) => number} */
 function byFigure(of) {

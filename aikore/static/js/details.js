@@ -8,6 +8,7 @@ import { instanceCards } from "./monitor/cards.js";
 import { feed } from "./monitor/feed.js";
 import { bytes, percent } from "./monitor/figures.js";
 import { instanceSeries, RANGES, Track } from "./monitor/track.js";
+import { gpuWords } from "./pins.js";
 import { store } from "./store.js";
 import { attempt } from "./toasts.js";
 import { loadCharts } from "./vendor.js";
@@ -64,9 +65,8 @@ function facts(list, pairs) {
 /** @param {Instance} instance @returns {[string, string][]} */
 function settingsOf(instance) {
   const blueprint = store.blueprints.find(({ id }) => id === instance.base_blueprint)?.name ?? instance.base_blueprint;
-  const gpus = instance.gpu_ids === null ? "all" : instance.gpu_ids.join(", ") || "CPU only";
   return [
-    ["Blueprint", blueprint], ["Folder", `instances/${instance.slug}`], ["GPUs", gpus], ["Launch arguments", instance.launch_args],
+    ["Blueprint", blueprint], ["Folder", `instances/${instance.slug}`], ["GPUs", gpuWords(instance)], ["Launch arguments", instance.launch_args],
     ["Address", new URL(instance.urls.path, location.href).href], ["By host name", instance.urls.host ?? ""], ["By port", instance.urls.port ?? ""],
     ["Internal port", String(instance.port ?? "")], ["Process", String(instance.pid ?? "")],
     ["Starts with AiKore", instance.autostart ? "yes" : "no"], ["After a failure", instance.restart_policy === "on-failure" ? "starts again" : "stays down"],

@@ -3,6 +3,8 @@
 import { el } from "./dom.js";
 import { store } from "./store.js";
 
+/** @import {Pin} from "./types.js" */
+
 /** @param {string} label @param {HTMLElement} control @param {string} [hint] @returns {{node: HTMLElement, complain: (problem: string) => void}} */
 export function field(label, control, hint = "") {
   control.id ||= `field-${label.toLowerCase().replace(/\W+/g, "-")}`;
@@ -45,9 +47,10 @@ export function variables(environment) {
   return { node, read, complain };
 }
 
-/** @param {string[] | null} chosen null: all */
+/** Cards are kept by what the server remembers them by, so that a choice follows a card whose index moves meanwhile.
+ * @param {Pin[] | null} chosen null: all */
 export function gpuChoice(chosen) {
-  const picked = new Set(chosen ?? []);
+  const picked = new Set((chosen ?? []).map((pin) => pin.uuid));
   const mode = el("select", { id: "field-gpus", "data-testid": "gpu-mode" });
   const list = el("div", { class: "checks", role: "group", "aria-label": "These GPUs" });
   const { node, complain } = field("GPUs", mode);
@@ -55,17 +58,20 @@ export function gpuChoice(chosen) {
   let wanted = chosen === null ? "all" : chosen.length === 0 ? "cpu" : "some";
   let drawn = "";
   const show = () => { list.hidden = wanted !== "some"; };
+  const present = () => store.system.gpus ?? [];
   /** Offer what the machine has, and what was chosen before. */
   const update = () => {
-    const present = store.system.gpus ?? [];
-    if (drawn === JSON.stringify(present)) return;
-    drawn = JSON.stringify(present);
-    const missing = [...picked].filter((id) => !present.some((gpu) => gpu.id === id));
-    const gpus = [...present, ...missing.map((id) => ({ id, name: "not there now" }))];
-    mode.replaceChildren(el("option", { value: "all", text: gpus.length ? "All GPUs" : "Whatever is there" }), el("option", { value: "cpu", text: "CPU only" }),
-      ...(gpus.length ? [el("option", { value: "some", text: "These GPUs" })] : []));
+    if (drawn === JSON.stringify(present())) return;
+    drawn = JSON.stringify(present());
+    const missing = (chosen ?? []).filter((pin) => !present().some((gpu) => gpu.key === pin.uuid));
+    const offered = [
+      ...present().filter((gpu) => !gpu.divided || picked.has(gpu.key)).map((gpu) => ({ key: gpu.key, words: `${gpu.id} · ${gpu.name}`, gone: false })),
+      ...missing.map((pin) => ({ key: pin.uuid, words: `${pin.name || pin.uuid} · not there now`, gone: true })),
+    ];
+    mode.replaceChildren(el("option", { value: "all", text: offered.length ? "All GPUs" : "Whatever is there" }), el("option", { value: "cpu", text: "CPU only" }),
+      ...(offered.length ? [el("option", { value: "some", text: "These GPUs" })] : []));
     mode.value = wanted;
-    list.replaceChildren(...gpus.map(({ id, name }) => el("label", {}, el("input", { type: "checkbox", value: id, checked: picked.has(id) }), `${id} · ${name}`)));
+    list.replaceChildren(...offered.map(({ key, words, gone }) => el("label", { class: gone ? "gone" : false }, el("input", { type: "checkbox", value: key, checked: picked.has(key) }), words)));
     show();
   };
   mode.addEventListener("change", () => { wanted = mode.value; show(); });
@@ -75,7 +81,9 @@ export function gpuChoice(chosen) {
     else picked.delete(box.value);
   });
   update();
-  const read = () => (wanted === "all" ? null : wanted === "cpu" ? [] : [...list.querySelectorAll("input")].filter((box) => box.checked).map((box) => box.value));
+  /** As `gpu_ids` tells them, in the order they were chosen. */
+  const ids = () => [...picked].map((key) => present().find((gpu) => gpu.key === key)?.id ?? key);
+  const read = () => (wanted === "all" ? null : wanted === "cpu" ? [] : ids());
   const problem = () => (wanted === "some" && !read()?.length ? "Choose at least one GPU, or CPU only." : "");
   return { node, read, complain, problem, update };
 }

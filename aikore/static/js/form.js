@@ -30,7 +30,7 @@ export function editInstance(instance) {
 function makeFields(instance) {
   const name = el("input", { value: instance?.name ?? "", autocomplete: "off", "data-testid": "name" });
   const picker = blueprintPicker(instance?.base_blueprint);
-  const gpus = gpuChoice(instance ? instance.gpu_ids : null);
+  const gpus = gpuChoice(instance ? instance.gpus : null);
   const env = variables(instance?.environment ?? {});
   const args = el("input", { value: instance?.launch_args ?? "", spellcheck: "false", autocapitalize: "off", placeholder: "--lowvram", "data-testid": "launch-args" });
   const hostname = el("input", { value: instance?.hostname ?? "", spellcheck: "false", autocapitalize: "off", placeholder: "comfy.example.lan", "data-testid": "hostname" });

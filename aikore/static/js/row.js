@@ -5,11 +5,12 @@ import { openMenu, send, toggling } from "./actions.js";
 import { blueprintName, drawingOf } from "./arrange.js";
 import { el, setText } from "./dom.js";
 import { icon } from "./icons.js";
+import { isGone, pinWords } from "./pins.js";
 import { store } from "./store.js";
 import { ago } from "./times.js";
 import { openTool } from "./tools.js";
 
-/** @import {Instance} from "./types.js" */
+/** @import {Instance, Pin} from "./types.js" */
 
 /**
  * @typedef {object} Row
@@ -103,7 +104,7 @@ function makeCells(now) {
     const wanted = drawingOf(instance);
     if (wanted !== drawing) handle.replaceChildren(icon(drawing = wanted));
     showState(instance, state, status, words, since);
-    gpus.replaceChildren(...gpuChips(instance.gpu_ids));
+    gpus.replaceChildren(...gpuChips(instance.gpus));
     setText(auto, instance.autostart ? "auto" : "");
     if (access.may("apps.open")) address.href = instance.urls.path;
     else address.removeAttribute("href");
@@ -132,8 +133,12 @@ function showState({ status, status_detail: detail, status_since: time, failure,
   state.title = `${detail ? `${status}: ${detail}` : status}\nsince ${new Date(time).toLocaleString()}`;
 }
 
-/** @param {string[] | null} ids @returns {HTMLElement[]} */
-function gpuChips(ids) {
-  const texts = ids === null ? ["all"] : ids.length === 0 ? ["CPU"] : ids;
-  return texts.map((text) => el("span", { class: "chip", text: text.length > 8 ? text.slice(0, 8) : text, title: text }));
+/** @param {Pin[] | null} pins @returns {HTMLElement[]} */
+function gpuChips(pins) {
+  const chip = (/** @type {string} */ text) => el("span", { class: "chip", text });
+  if (!pins?.length) return [chip(pins ? "CPU" : "all")];
+  return pins.map((pin) => el("span", {
+    class: isGone(pin) ? "chip gone" : "chip", "data-pin": pin.state, title: pin.reason || `GPU ${pin.id ?? pin.uuid}: ${pin.name}`,
+    text: isGone(pin) ? `${pinWords(pin)} ${pin.state}` : pinWords(pin),
+  }));
 }

@@ -1,4 +1,4 @@
-/** Deleted instances: bring one back, or remove it for good. */
+/** Deleted instances: bring one back, or remove it for good. Folders without an instance: take one in. */
 
 import { access } from "./access.js";
 import { call } from "./api.js";
@@ -7,7 +7,7 @@ import { byId, el } from "./dom.js";
 import { store } from "./store.js";
 import { shownSize } from "./units.js";
 
-/** @import {Trashed} from "./types.js" */
+/** @import {Trashed, Unlisted} from "./types.js" */
 /** @import {Dialog} from "./dialog.js" */
 
 /** @type {{list: HTMLElement, dialog: Dialog} | null} */
@@ -15,7 +15,9 @@ let open = null;
 
 export function openTrash() {
   const list = el("ul", { class: "list" });
-  open = { list, dialog: openDialog("Trash", "trash", list) };
+  const lost = el("section", { "data-testid": "unlisted", hidden: true });
+  open = { list, dialog: openDialog("Trash", "trash", list, lost) };
+  void showUnlisted(lost, open.dialog);
   open.dialog.node.addEventListener("close", () => { open = null; });
   updateTrash();
 }
@@ -36,4 +38,20 @@ function line(entry, { tried }) {
   const restore = el("button", { text: "Restore", "data-testid": "restore", onclick: () => void tried(call("POST", `${path}/restore`)) });
   const what = `${entry.base_blueprint} · ${size || "counting…"} · ${new Date(entry.deleted_at).toLocaleString()}`;
   return listLine(entry.name, what, ...(access.may("instances.edit") ? [restore, remove] : []));
+}
+
+/** Folders that belong to no instance, as a lost database leaves them. @param {HTMLElement} section @param {Dialog} dialog */
+async function showUnlisted(section, dialog) {
+  const answer = await dialog.tried(call("GET", "/api/unlisted"));
+  const found = /** @type {Unlisted[]} */ (answer?.data ?? []);
+  section.hidden = !found.length;
+  const takeIn = (/** @type {Unlisted} */ { slug }) => async () => {
+    await dialog.tried(call("POST", `/api/unlisted/${encodeURIComponent(slug)}/take-in`));
+    await showUnlisted(section, dialog);
+  };
+  section.replaceChildren(
+    el("h3", { text: "Folders without an instance" }),
+    el("ul", { class: "list" }, ...found.map((folder) => listLine(folder.name, `${folder.base_blueprint} · instances/${folder.slug}`,
+      ...(access.may("admin") ? [el("button", { text: "Take in", "data-testid": "take-in", onclick: takeIn(folder) })] : [])))),
+  );
 }

@@ -4,7 +4,8 @@
  * @property {string} name
  * @property {string} slug
  * @property {string} base_blueprint
- * @property {string[] | null} gpu_ids
+ * @property {string[] | null} gpu_ids present indexes; of a GPU that is gone, what it is remembered by
+ * @property {Pin[] | null} gpus the same, with what is known of each
  * @property {boolean} autostart
  * @property {boolean} persistent_mode
  * @property {boolean} is_comfyui_active_slot
@@ -43,7 +44,9 @@
  * @property {Record<string, unknown>} [requires] what it needs, where it says so
  */
 /** @typedef {{id: string, name: string, slug: string, base_blueprint: string, deleted_at: string, size: number | null}} Trashed */
-/** @typedef {{id: string, name: string}} Gpu */
+/** @typedef {{id: string, key: string, name: string, divided: boolean}} Gpu */
+/** @typedef {{id: string | null, uuid: string, name: string, state: "ok" | "lost" | "gone" | "unknown", reason: string}} Pin */
+/** @typedef {{slug: string, name: string, base_blueprint: string}} Unlisted */
 /**
  * @typedef {object} Snapshot
  * @property {Instance[]} instances

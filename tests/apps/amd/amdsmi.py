@@ -37,7 +37,17 @@ def amdsmi_get_processor_handles() -> list[str]:
 
 
 def amdsmi_get_gpu_asic_info(handle: str) -> dict[str, Any]:
-    return {"market_name": "Radeon PRO W7900" if handle == "card-0" else "Radeon RX 7600"}
+    if handle != "card-0":
+        return {"market_name": "Radeon RX 7600", "target_graphics_version": "N/A"}
+    return {"market_name": "Radeon PRO W7900", "target_graphics_version": "gfx1100"}
+
+
+def amdsmi_get_gpu_device_bdf(handle: str) -> str:
+    return f"0000:0{HANDLES.index(handle) + 3}:00.0"
+
+
+def amdsmi_get_gpu_driver_info(handle: str) -> dict[str, str]:
+    return {"driver_name": "amdgpu", "driver_version": "6.10.5", "driver_date": "2024/11/10"}
 
 
 def amdsmi_get_gpu_device_uuid(handle: str) -> str:

@@ -69,7 +69,7 @@ export function gpuCard(uPlot, id) {
       const gpu = stats.gpus.find((one) => one.id === id);
       if (!gpu) return;
       work.show(track.times, [line(track, `gpu.${id}.utilization`, "", "--chart-0")]);
-      memory.show(track.times, memoryLines(track, id), gpu.memory_total);
+      memory.show(track.times, memoryLines(track, id), gpu.memory_total ?? undefined);
       heat.show(track.times, [
         line(track, `gpu.${id}.temperature`, "", "--chart-3"),
         { ...line(track, `gpu.${id}.power`, "", "--chart-5"), write: watts, side: "right" },
@@ -80,7 +80,7 @@ export function gpuCard(uPlot, id) {
 
 /** @param {GpuFigures} gpu */
 function stateOf(gpu) {
-  if (gpu.state === "lost") return "does not answer";
+  if (gpu.state === "lost") return `does not answer. ${gpu.reason}`;
   if (gpu.throttle.length) return `slowed down: ${gpu.throttle.join(", ")}`;
   return gpu.ecc.uncorrected ? `${gpu.ecc.uncorrected} memory errors` : "";
 }
@@ -88,7 +88,8 @@ function stateOf(gpu) {
 /** @param {GpuFigures} gpu */
 function factsOf(gpu) {
   const limit = gpu.power_limit === null ? "" : ` of ${watts(gpu.power_limit)}`;
-  const facts = [degrees(gpu.temperature), watts(gpu.power) + limit, gpu.fan === null ? "" : `fan ${percent(gpu.fan)}`, gpu.clocks.graphics === null ? "" : `${gpu.clocks.graphics} MHz`];
+  const facts = [degrees(gpu.temperature), watts(gpu.power) + limit, gpu.fan === null ? "" : `fan ${percent(gpu.fan)}`, gpu.clocks.graphics === null ? "" : `${gpu.clocks.graphics} MHz`,
+    gpu.memory_shared ? "memory shared with the system's" : ""];
   return facts.filter((fact) => fact && !fact.startsWith("–")).join(" · ");
 }
 

@@ -8,8 +8,10 @@ import { shownSize } from "../units.js";
  * @property {string} id
  * @property {string} name
  * @property {"ok" | "stale" | "lost"} state
+ * @property {string} reason why it is lost, and what to do
  * @property {number | null} utilization
- * @property {number} memory_total
+ * @property {number | null} memory_total
+ * @property {boolean} memory_shared it is the machine's own
  * @property {number | null} memory_used
  * @property {number | null} temperature
  * @property {number | null} power

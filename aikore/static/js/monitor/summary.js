@@ -46,8 +46,8 @@ function gaugesOf({ host, gpus }) {
     { label: "CPU", share: host.cpu, text: percent(host.cpu), title: `Load ${host.load.join(", ")} over 1, 5 and 15 minutes` },
     { label: "RAM", share: shareOf(host.memory), text: `${bytes(host.memory.used)} of ${bytes(host.memory.total)}`, title: "Memory in use" },
     ...gpus.flatMap((gpu) => [
-      { label: `GPU ${gpu.id}`, share: gpu.utilization, text: gpu.state === "lost" ? "lost" : percent(gpu.utilization), title: gpu.name },
-      { label: `VRAM ${gpu.id}`, share: shareOf({ used: gpu.memory_used ?? 0, total: gpu.memory_total }), text: bytes(gpu.memory_used), title: `${gpu.name}: ${bytes(gpu.memory_used)} of ${bytes(gpu.memory_total)}` },
+      { label: `GPU ${gpu.id}`, share: gpu.utilization, text: gpu.state === "lost" ? "lost" : percent(gpu.utilization), title: gpu.reason ? `${gpu.name}: ${gpu.reason}` : gpu.name },
+      ...(gpu.memory_shared ? [] : [{ label: `VRAM ${gpu.id}`, share: shareOf({ used: gpu.memory_used ?? 0, total: gpu.memory_total ?? 0 }), text: bytes(gpu.memory_used), title: `${gpu.name}: ${bytes(gpu.memory_used)} of ${bytes(gpu.memory_total)}` }]),
     ]),
     { label: "Disk", share: shareOf(host.disk), text: `${bytes(host.disk.free)} free`, title: "The disk of the data folder" },
   ];
