@@ -39,7 +39,7 @@ from aikore.errors import (
 )
 from aikore.events import Bus
 from aikore.identity import Original
-from aikore.instances import copied, lifecycle, ports, views
+from aikore.instances import copied, lifecycle, oom, ports, views
 from aikore.instances.actor import Actor, Readiness
 from aikore.instances.cards import write_card
 from aikore.instances.chores import Chores
@@ -123,6 +123,7 @@ class Manager:
         self.pins = Pins(look_at_gpus)
         self._actors: dict[int, Actor] = {}
         self._headers: dict[int, Header] = {}
+        self._oom = oom.OomWatch()
         self._faults: Faults = {}
         self.on_removed: list[Callable[[int], Awaitable[None]]] = []
         """What is awaited with the number of an instance that was removed."""
@@ -154,7 +155,7 @@ class Manager:
         for number in self._faults.keys() - {row.id for row in rows}:
             self._notice("error", LEFT_OUT.format(number))
         self._headers = {row.id: Header() for row in rows}
-        self._actors = {row.id: Actor(row, self) for row in rows}
+        self._actors = {row.id: self._actor_of(row) for row in rows}
         await asyncio.gather(*(actor.adopt() for actor in self._actors.values()))
         alive = {actor.row.slug for actor in self._actors.values() if actor.state.status in lifecycle.ALIVE}
         await asyncio.to_thread(self.flags.keep, alive)
@@ -174,6 +175,17 @@ class Manager:
             )
         self._loaded = True
         self._background(self._follow_disks())
+        self._background(self._follow_oom())
+
+    def _actor_of(self, row: InstanceRow) -> Actor:
+        actor = Actor(row, self)
+        actor.out_of_memory = self._oom.killed_lately
+        return actor
+
+    async def _follow_oom(self) -> None:
+        while True:
+            await asyncio.sleep(oom.LOOK_EVERY)
+            await asyncio.to_thread(self._oom.look)
 
     async def _part_from(self, original: Original, rows: list[InstanceRow]) -> None:
         """Give this copy ports of its own where it needs them, and say so."""
@@ -448,7 +460,7 @@ class Manager:
             await asyncio.to_thread(self.files.discard, row.slug)
             raise
         self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
-        actor = self._actors[row.id] = Actor(row, self)
+        actor = self._actors[row.id] = self._actor_of(row)
         await self._write_card(row)
         return actor
 
@@ -779,7 +791,7 @@ class Manager:
             await asyncio.to_thread(self.files.complete, slug)
             await self._database.run(lambda s: s.add(row))
             self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
-            actor = self._actors[row.id] = Actor(row, self)
+            actor = self._actors[row.id] = self._actor_of(row)
             await actor.adopt()
             actor.begin()
             await self._write_card(row)
@@ -801,7 +813,7 @@ class Manager:
             raise
         self._remove(await asyncio.to_thread(self._bin.drop, entry_id))
         self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
-        actor = self._actors[row.id] = Actor(row, self)
+        actor = self._actors[row.id] = self._actor_of(row)
         await self._write_card(row)
         actor.begin()
         self._take_over_pins(actor)
