@@ -40,7 +40,7 @@ from aikore.errors import (
 )
 from aikore.events import Bus
 from aikore.identity import Original
-from aikore.instances import copied, lifecycle, ports, views
+from aikore.instances import copied, lifecycle, oom, ports, views
 from aikore.instances.actor import Actor, Readiness
 from aikore.instances.cards import write_card
 from aikore.instances.chores import Chores
@@ -56,6 +56,7 @@ from aikore.instances.stored import Faults, read_rows
 from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, TRASH, Removed
 from aikore.instances.trash import Moves, Trash
 from aikore.instances.unlisted import Unlisted, find_unlisted
+from aikore.instances.warned import Warned, WarnedBook, look
 from aikore.launch import desktop
 from aikore.launch.environment import Place, launch_environment
 from aikore.launch.keeper import machine_session
@@ -71,6 +72,11 @@ log = logging.getLogger(__name__)
 
 GPUS_KEY = "gpus"
 """House memory: the names of the GPUs that were seen."""
+
+WARNED_KEY = "warnings"
+"""House memory: the warnings in the logs of the present runs, and how far these were read."""
+WARNED_EVERY = 1.0
+"""Seconds between two looks for warnings."""
 
 SESSION_KEY = "session"
 """House memory: the machine session in which instances were last started by autostart; empty after a clean end."""
@@ -123,8 +129,10 @@ class Manager:
         self._bus = bus
         self._notices = notices
         self.pins = Pins(look_at_gpus)
+        self._warned = WarnedBook()
         self._actors: dict[int, Actor] = {}
         self._headers: dict[int, Header] = {}
+        self._oom = oom.OomWatch()
         self._faults: Faults = {}
         self.on_removed: list[Callable[[int], Awaitable[None]]] = []
         """What is awaited with the number of an instance that was removed."""
@@ -153,10 +161,11 @@ class Manager:
             await self._part_from(original, rows)
         await self._give_displays(rows)
         self.pins.remember(await self._database.run(lambda s: _recall(s, GPUS_KEY)))
+        self._warned.remember(await self._database.run(lambda s: _recall(s, WARNED_KEY)))
         for number in self._faults.keys() - {row.id for row in rows}:
             self._notice("error", LEFT_OUT.format(number))
         self._headers = {row.id: Header() for row in rows}
-        self._actors = {row.id: Actor(row, self) for row in rows}
+        self._actors = {row.id: self._actor_of(row) for row in rows}
         await asyncio.gather(*(actor.adopt() for actor in self._actors.values()))
         alive = {actor.row.slug for actor in self._actors.values() if actor.state.status in lifecycle.ALIVE}
         await asyncio.to_thread(self.flags.keep, alive)
@@ -175,7 +184,19 @@ class Manager:
                 f"Folders in instances/ that belong to no instance: {names}. Take them in again in the trash's dialog.",
             )
         self._loaded = True
+        self._background(self._follow_warnings())
         self._background(self._follow_disks())
+        self._background(self._follow_oom())
+
+    def _actor_of(self, row: InstanceRow) -> Actor:
+        actor = Actor(row, self)
+        actor.out_of_memory = self._oom.killed_lately
+        return actor
+
+    async def _follow_oom(self) -> None:
+        while True:
+            await asyncio.sleep(oom.LOOK_EVERY)
+            await asyncio.to_thread(self._oom.look)
 
     async def _part_from(self, original: Original, rows: list[InstanceRow]) -> None:
         """Give this copy ports of its own where it needs them, and say so."""
@@ -273,6 +294,7 @@ class Manager:
         for task in self._tasks:
             task.cancel()
         await self._write_statuses()
+        await self._keep_warnings()
         self.stages.close()
 
     async def _follow_disks(self) -> None:
@@ -334,7 +356,9 @@ class Manager:
 
     def view(self, actor: Actor) -> dict[str, Any]:
         header = self._headers.get(actor.row.id, Header())
-        return views.instance_view(actor, header, self.settings) | self.pins.view(actor.row.gpu_ids)
+        warnings = self._warned.view(actor.row.id, actor.state.run)
+        shown = views.instance_view(actor, header, self.settings)
+        return shown | self.pins.view(actor.row.gpu_ids) | {"warnings": warnings}
 
     def list_views(self) -> list[dict[str, Any]]:
         return [self.view(actor) for actor in self._ordered()]
@@ -461,7 +485,7 @@ class Manager:
             await asyncio.to_thread(self.files.discard, row.slug)
             raise
         self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
-        actor = self._actors[row.id] = Actor(row, self)
+        actor = self._actors[row.id] = self._actor_of(row)
         await self._write_card(row)
         return actor
 
@@ -804,7 +828,7 @@ class Manager:
             await asyncio.to_thread(self.files.complete, slug)
             await self._database.run(lambda s: s.add(row))
             self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
-            actor = self._actors[row.id] = Actor(row, self)
+            actor = self._actors[row.id] = self._actor_of(row)
             await actor.adopt()
             actor.begin()
             await self._write_card(row)
@@ -826,7 +850,7 @@ class Manager:
             raise
         self._remove(await asyncio.to_thread(self._bin.drop, entry_id))
         self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
-        actor = self._actors[row.id] = Actor(row, self)
+        actor = self._actors[row.id] = self._actor_of(row)
         await self._write_card(row)
         actor.begin()
         self._take_over_pins(actor)
@@ -888,6 +912,39 @@ class Manager:
         own = {"localhost", self.settings.host, self.settings.app_domain, *self.settings.allowed_hosts}
         others = (actor.row.hostname for actor in self._actors.values() if actor.row.id != own_id)
         return hostname in own or hostname in others
+
+    # Warnings -----------------------------------------------------------------------------------------------
+
+    async def _follow_warnings(self) -> None:
+        """Go along the logs of the runs whose blueprints name words to warn of."""
+        while True:
+            await asyncio.sleep(WARNED_EVERY)
+            due = [one for actor in self._actors.values() if (one := self._due_for_warnings(actor))]
+            found = await asyncio.to_thread(_look_all, [one for _, one in due]) if due else []
+            more = [
+                actor
+                for (actor, (_, _, before, last)), seen in zip(due, found, strict=True)
+                if self._warned.take(actor.row.id, before, seen, last)
+            ]
+            if more:
+                await self._keep_warnings()
+            for actor in more:
+                self.changed(actor)
+
+    def _due_for_warnings(self, actor: Actor) -> tuple[Actor, _Look] | None:
+        """Return what a look needs; None for an instance without words, or whose run was read to its end."""
+        header, handle = self._headers.get(actor.row.id), actor.handle
+        if header is None or not header.warn or handle is None or handle.record.run != actor.state.run:
+            return None
+        at = self._warned.at(actor.row.id, handle.record.run, handle.record.log_offset)
+        ended = actor.state.status not in lifecycle.ALIVE
+        return None if at is None else (actor, (self.folder(actor.row) / "logs", header.warn, at, ended))
+
+    async def _keep_warnings(self) -> None:
+        self._warned.forget(set(self._actors))
+        memory = self._warned.memory()
+        with suppress(AiKoreError):
+            await self._database.run(lambda s: _keep(s, WARNED_KEY, memory))
 
     # GPUs ---------------------------------------------------------------------------------------------------
 
@@ -1127,6 +1184,14 @@ class Manager:
 def _number(value: object, instead: int) -> int:
     """Return a number of a card, where it is one."""
     return value if isinstance(value, int) and 0 <= value < 2**31 else instead
+
+
+_Look = tuple[Path, tuple[str, ...], Warned, bool]
+"""The arguments of :func:`aikore.instances.warned.look`."""
+
+
+def _look_all(looks: list[_Look]) -> list[Warned]:
+    return [look(*one) for one in looks]
 
 
 def _restoring(number: int) -> str:
