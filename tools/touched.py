@@ -23,7 +23,7 @@ TOUCHES = {
     "aikore/files/*": "files files_tool attacks",
     "aikore/events.py": "events",
     "aikore/identity.py": "copied_house",
-    "aikore/instances/*": "instances house stubborn copied_house disorder deleting opening removal route_owner unlisted",
+    "aikore/instances/*": "instances house stubborn copied_house disorder deleting opening removal unlisted",
     "aikore/launch/*": "keeper keepers_of_a_house killed_keepers living_keepers house stubborn disorder",
     "aikore/launch/desktop*": "desktop",
     "aikore/live.py": "events interface dashboard",

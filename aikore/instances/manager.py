@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -986,6 +987,8 @@ class Manager:
         before, self._headers[row.id] = self._headers[row.id], header
         if before.base_path != header.base_path and row.id in self._actors and self._loaded:
             self._background(self._reroute_or_notice(self._actors[row.id]))
+        if found.harm is lifecycle.Harm.ALL and (running := await self.launcher.running(self.folder(row))):
+            return replace(found, reason=f"{found.reason} Of it still runs: {', '.join(running)}.")
         return found
 
     def _examine(self, row: InstanceRow) -> tuple[lifecycle.Examined, Header]:

@@ -183,6 +183,12 @@ class LocalLauncher:
             await asyncio.sleep(0.01)  # a keeper that is just starting or just ending
         return await self._ended(folder, everybody)
 
+    async def running(self, folder: Path) -> tuple[str, ...]:
+        """Name the living processes of a run that was started in ``folder``, also when that is out of reach."""
+        keepers = [one for one in await self._keepers.get() if one.folder == folder]
+        trees = [await asyncio.to_thread(keeper.descendants, one.pid) for one in keepers]
+        return tuple(processes.describe(pid) for tree in trees for pid in sorted(tree))
+
     async def _take_over(self, folder: Path, keepers: list[living.Keeper]) -> LocalHandle | None:
         """Hold the run of a living keeper; None while it is just starting or ending."""
         record = await asyncio.to_thread(read_record, folder)

@@ -108,3 +108,7 @@ class Launcher(Protocol):
     async def adopt(self, folder: Path) -> Handle | RunRecord | None:
         """Return the handle of a living run, the record of an ended one, or None when there never was one."""
         ...
+
+    async def running(self, folder: Path) -> tuple[str, ...]:
+        """Name the living processes of a run that was started in ``folder``, also when that is out of reach."""
+        ...

@@ -18,8 +18,17 @@ import httpx
 from aikore import procfs
 from tests.helpers.server import AiKoreServer, kill_everything_of, processes_of, wait_until
 
-APP = 'printf %s "$INSTANCE_NAME" >who; exec python3 -m http.server --bind 127.0.0.1 "$WEBUI_PORT"'
-"""Serves its folder, in which a file says whose it is."""
+APP = """exec python3 -c '
+import http.server, os
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(os.environ["INSTANCE_NAME"].encode())
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["WEBUI_PORT"])), Answer).serve_forever()
+'
+"""
+"""Says whose it is, whatever becomes of its files."""
 
 ALIVE = ("started", "stalled")
 AT_REST = ("stopped", "error")

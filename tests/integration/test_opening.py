@@ -308,3 +308,22 @@ def test_rows_whose_names_look_alike_both_stay_and_can_be_edited(house: AiKoreSe
     assert house.http.patch("/api/instances/broken", json={"name": "Other"}).json()["name"] == "Other"
     grouped = house.http.patch("/api/instances/well", json={"group": "A\u200b"}).json()
     assert grouped["group"] == "A"
+
+
+def test_an_app_whose_disk_is_gone_is_told_with_its_process_and_adopted_when_it_is_back(
+    aikore: AiKoreServer, tmp_path: Path
+) -> None:
+    aikore.blueprint("ticker", "sleep 1000", ready="process")
+    aikore.create("t", "ticker")
+    folder, disk = aikore.home / "instances/t", tmp_path / "disk"
+    folder.rename(disk)
+    folder.symlink_to(disk)
+    pid = aikore.start_and_wait("t")["pid"]
+    aikore.kill()
+    folder.unlink()
+    aikore.start()
+    broken = aikore.get("t")
+    assert broken["status"] == "error"
+    assert f"process {pid} (" in broken["status_detail"]
+    folder.symlink_to(disk)
+    assert aikore.wait_status("t", "started")["pid"] == pid
