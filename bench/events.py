@@ -1,4 +1,4 @@
-"""What telling costs: 10 viewers of three roles, 20 starting instances, 200 changes a second.
+"""What telling costs: 10 viewers of three roles, 10 starting instances, 200 changes a second.
 
 Two managers take turns in the same run: this code and an older commit (an argument; by default the last one that
 encoded every change for every viewer). Counted is the manager's CPU with viewers less that without, per change.
@@ -31,7 +31,7 @@ from tests.helpers.server import AiKoreServer, free_range, wait_until
 
 ROOT = Path(__file__).parent.parent
 BEFORE = "34c3983"
-INSTANCES, RATE, SECONDS, ROUNDS, TRIES = 20, 200, 6, 5, 12
+INSTANCES, RATE, SECONDS, ROUNDS, TRIES = 10, 200, 6, 5, 12
 SCOPES = ("admin",) * 4 + ("operate",) * 3 + ("read",) * 3
 PROMISED = 0.5
 KEPT_UP = 0.9
