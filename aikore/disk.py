@@ -20,6 +20,8 @@ from aikore.errors import MountedError, StorageError
 
 MOUNTS = "/proc/self/mountinfo"
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+NOT_PLAIN = frozenset({errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENXIO})
+"""What :func:`open_plain` fails with where something lies that is no plain file."""
 
 
 @contextmanager
@@ -66,7 +68,8 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
 def open_plain(path: Path | str, dir_fd: int | None = None) -> int:
     """Open a plain file for reading without ever waiting for it; return its descriptor.
 
-    Raises OSError as open(2) does; ELOOP for a link, EINVAL for a pipe, a socket, a device, EISDIR for a folder.
+    Raises OSError as open(2) does; ELOOP for a link, EINVAL for a pipe or a device, ENXIO for a socket, EISDIR for a
+    folder.
     """
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=dir_fd)
     kind = os.fstat(fd).st_mode

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any
@@ -41,6 +41,8 @@ REASON_MOST = 120
 InstanceId = Callable[[str], int]
 NOT_FOUND = 4404
 """WebSocket close code: there is no such instance."""
+Removed = Callable[[str], Awaitable[None]]
+"""Returns when the instance of this id or slug is removed."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -135,6 +137,41 @@ async def send(socket: WebSocket, bus: Bus, parts: Sequence[Part[Any]], viewer: 
                 if waiting.idle:
                     await asyncio.sleep(PACE)
             kind = "resync"
+
+
+class Removals:
+    """Ends the sockets of an instance with it."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, set[asyncio.Event]] = {}
+
+    async def of(self, instance: int) -> None:
+        """Return when the instance is removed."""
+        event = asyncio.Event()
+        self._waiting.setdefault(instance, set()).add(event)
+        try:
+            await event.wait()
+        finally:
+            if waiting := self._waiting.get(instance):
+                waiting.discard(event)
+                if not waiting:
+                    del self._waiting[instance]
+
+    async def tell(self, instance: int) -> None:
+        """Say that an instance was removed."""
+        for event in self._waiting.get(instance, ()):
+            event.set()
+
+
+async def never(_: str) -> None:
+    """Stand for the removal of an instance that is never removed."""
+    await asyncio.Event().wait()
+
+
+async def close_when(removal: Awaitable[None], socket: WebSocket) -> None:
+    """Close a socket when its instance is removed."""
+    await removal
+    await close(socket, NOT_FOUND, "the instance was removed")
 
 
 async def until_one_ends(*sides: Coroutine[Any, Any, None]) -> None:

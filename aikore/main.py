@@ -39,7 +39,6 @@ from aikore.instances import api as instances_api
 from aikore.instances import copied
 from aikore.instances import topics as instance_topics
 from aikore.instances.manager import Manager
-from aikore.instances.topics import INSTANCE_REMOVED
 from aikore.launch.local import LocalLauncher
 from aikore.logs import api as logs_api
 from aikore.monitor.gpus import Inventory
@@ -90,7 +89,8 @@ class House:
         self.watch = Watch(self.bus, self.notices, self.sampler, Notices(settings), self.manager.list_views)
         self.terminals = Sessions(settings)
         self.restart_wish = asyncio.Event()
-        self._removals: asyncio.Task[None] | None = None
+        self.removals = live.Removals()
+        self.manager.on_removed += [self.terminals.end_of, self._revoke_tokens, self.removals.tell]
 
     def _login(self) -> Callable[[], Login] | None:
         if not self.gate.on:
@@ -107,6 +107,7 @@ class House:
         self.gate.prepare()
         await self.gate.load()
         await self.manager.load(original)
+        await self.gate.tokens.keep_of_instances(self.manager.known_ids())
         await self.proxy.start(self.manager.routes())
         await blueprints_api.tell(self.library, self.bus)
         await self.sampler.gpus()
@@ -116,22 +117,18 @@ class House:
         if privileges.is_root():
             log.warning(ROOT_WARNING)
             self.notices.tell("warning", ROOT_WARNING)
-        self._removals = asyncio.create_task(self._follow_removals())
 
     def _gpus_changed(self, inventory: Inventory) -> None:
         self.manager.gpus_changed(inventory)
         self.bus.publish(system.SYSTEM, system.system_info(self.settings, self.proxy, inventory.present))
 
-    async def _follow_removals(self) -> None:
-        """End what belonged to an instance that is removed: its terminals, and the tokens that open it alone."""
-        with self.bus.subscribe() as changes:
-            while True:
-                event = await changes.next()
-                if event is None:
-                    changes.reset()
-                elif event.topic is INSTANCE_REMOVED:
-                    await self.terminals.end_of(event.data["id"])
-                    await self.gate.tokens.revoke_of(instance_id=event.data["id"])
+    async def _revoke_tokens(self, instance: int) -> None:
+        """End the tokens that open a removed instance alone."""
+        await self.gate.tokens.revoke_of(instance_id=instance)
+
+    async def removed(self, key: str) -> None:
+        """Return when an instance is removed. Raises NotFoundError."""
+        await self.removals.of(self.manager.instance_id(key))
 
     def prometheus(self) -> tuple[bytes, str]:
         """Return the figures in Prometheus' text format and their media type."""
@@ -160,8 +157,6 @@ class House:
         )
 
     async def _end_own(self) -> None:
-        if self._removals is not None:
-            self._removals.cancel()
         self.watch.end()
         await self.terminals.close()
         await self.sampler.end()
@@ -191,10 +186,10 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
         instances_api.router(manager),
         blueprints_api.router(house.library, house.bus),
         blueprints_api.scripts_router(),
-        logs_api.router(manager.logs_folder),
+        logs_api.router(manager.logs_folder, house.removed),
         files_api.router(settings, manager.usable),
         terminal_api.router(house.terminals, house.shell_of, Shell(settings.home)),
-        desktop_api.router(manager.vnc_socket),
+        desktop_api.router(manager.vnc_socket, house.removed),
         system.router(settings, house.proxy, house.sampler.gpus, house.restart_wish.set),
         stats_api.router(house.sampler, house.prometheus),
         live.router(house.bus, house.parts(), manager.instance_id),

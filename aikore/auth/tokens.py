@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -123,6 +124,12 @@ class Tokens:
                 if (user_id is not None and row.user_id == user_id)
                 or (instance_id is not None and row.instance_id == instance_id)
             )
+        )
+
+    async def keep_of_instances(self, present: AbstractSet[int]) -> None:
+        """End the tokens of instances that are not among those present."""
+        await self.revoke(
+            *(row for row in self.all() if row.instance_id is not None and row.instance_id not in present)
         )
 
     async def write_uses(self) -> None:

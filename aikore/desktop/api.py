@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import APIRouter, WebSocket
@@ -11,7 +11,7 @@ from fastapi import APIRouter, WebSocket
 from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
 from aikore.errors import AiKoreError
-from aikore.live import close, until_one_ends
+from aikore.live import Removed, close, close_when, never, until_one_ends
 
 CHUNK = 65536
 SEND_TIMEOUT = 60.0
@@ -23,8 +23,8 @@ SocketOf = Callable[[str], Path]
 """Returns the VNC socket of an instance by id or slug; raises NotFoundError."""
 
 
-def router(socket_of: SocketOf) -> APIRouter:
-    """Build the route."""
+def router(socket_of: SocketOf, removed: Removed = never) -> APIRouter:
+    """Build the route. ``removed`` returns when an instance is removed."""
     routes = APIRouter(tags=["desktop"])
 
     @routes.websocket("/api/instances/{id}/desktop", dependencies=needs(Permission.DESKTOPS))
@@ -37,15 +37,17 @@ def router(socket_of: SocketOf) -> APIRouter:
         except OSError:
             await socket.close(NOT_UP, "the desktop is not up")
         else:
-            await _carry(socket, reader, writer)
+            await _carry(socket, reader, writer, removed(id))
 
     return routes
 
 
-async def _carry(socket: WebSocket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _carry(
+    socket: WebSocket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, removal: Awaitable[None]
+) -> None:
     """Carry bytes both ways until one side ends. A slow viewer slows the display server's sending to it alone."""
     try:
-        await until_one_ends(_send(socket, reader), _receive(socket, writer))
+        await until_one_ends(_send(socket, reader), _receive(socket, writer), close_when(removal, socket))
     finally:
         writer.close()
 

@@ -173,6 +173,21 @@ RULES = (
         "Call use_python_env in the launch script before pip_install, so that the instance has its own environment.",
     ),
     _rule(
+        "bad_setting",
+        r"\b(AIKORE_PIP)=uv, but there is no uv|\b(AIKORE_PIP) must be pip or uv|"
+        r"Failed to parse environment variable `(\w+)`|error: invalid value '[^']*' for '(--[\w-]+)|"
+        r"error: unexpected argument '([^']{1,100})' found|no such option: (-\S{1,100})|"
+        r"error occurred during configuration: option ([\w-]+)|is not a valid value for ([\w-]+) option|"
+        r"error: Failed to parse: `?([^`]{1,200})|unknown field `([^`]{1,100})`, expected one of `required-version`|"
+        r"(Configuration file) (?:could not be loaded|contains)|Invalid requirement: '?([^':]{1,200})|"
+        r"Could not open requirements file: .*'([^']+)'|Could not locate Python interpreter (\S+)|"
+        r"error: failed to (?:open|read from) file `([^`]+)`|error: File not found: (\S+)|"
+        r"Could not find an activated (virtualenv) \(required\)",
+        "A setting of uv or pip is wrong: {0}",
+        "Correct it among the instance's variables (UV_…, PIP_…, AIKORE_PIP), in the launch script or in the file "
+        "that the log names.",
+    ),
+    _rule(
         "missing_library",
         r"(?:ImportError|OSError): (lib[\w.+-]+): cannot open shared object|"
         r"error while loading shared libraries: (lib[\w.+-]+)",

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from aikore.config import Settings
 from aikore.disk import (
+    NOT_PLAIN,
     directory_size,
     open_plain,
     read_small,
@@ -172,13 +173,11 @@ class InstanceFiles:
 
 def _fault(error: OSError) -> str:
     """Say what is wrong with a file that was to be read."""
-    match error.errno:
-        case errno.EINVAL | errno.ELOOP | errno.EISDIR:
-            return "is no plain file"
-        case errno.EFBIG:
-            return f"has more than {SCRIPT_MAX} bytes"
-        case _:
-            return f"cannot be read: {error.strerror}"
+    if error.errno in NOT_PLAIN:
+        return "is no plain file"
+    if error.errno == errno.EFBIG:
+        return f"has more than {SCRIPT_MAX} bytes"
+    return f"cannot be read: {error.strerror}"
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -124,6 +124,8 @@ class Manager:
         self._actors: dict[int, Actor] = {}
         self._headers: dict[int, Header] = {}
         self._faults: Faults = {}
+        self.on_removed: list[Callable[[int], Awaitable[None]]] = []
+        """What is awaited with the number of an instance that was removed."""
         self._loaded = False
         self._trash: list[dict[str, Any]] = []
         self._counting: set[str] = set()
@@ -285,6 +287,10 @@ class Manager:
         if found is None:
             raise NotFoundError(f"There is no instance {key[:100]!r}.")
         return found
+
+    def known_ids(self) -> set[int]:
+        """Return the numbers of all instances, those too whose rows cannot be read."""
+        return self._actors.keys() | self._faults.keys()
 
     def instance_id(self, key: str) -> int:
         """Return the number of an id or slug. Raises NotFoundError."""
@@ -462,6 +468,7 @@ class Manager:
                 del self._actors[actor.row.id], self._headers[actor.row.id]
                 await self._database.run(lambda s: _delete_rows(s, {actor.row.id}))
                 await asyncio.to_thread(self.files.discard, actor.row.slug)
+            await self._tell_removed(actor.row)
             raise
         actor.begin()
         self.changed(actor)
@@ -648,6 +655,7 @@ class Manager:
             await self._forget(actor)
             if permanent:
                 self._remove([target for _, target in moves.done])
+        await self._tell_removed(actor.row)
         await self._trash_changed()
         await self._reroute_or_notice(actor)
 
@@ -698,6 +706,15 @@ class Manager:
         self.runs.drop(actor.row.id)
         self._faults.pop(actor.row.id, None)
         self._bus.publish(INSTANCE_REMOVED, Removed(id=actor.row.id))
+
+    async def _tell_removed(self, row: InstanceRow) -> None:
+        """End what belonged to an instance elsewhere in the house. What fails is told and holds nothing else up."""
+        for result in await asyncio.gather(*(hook(row.id) for hook in self.on_removed), return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("something of %s was not ended with it", row.slug, exc_info=result)
+                self._notice(
+                    "error", f"{row.name} is deleted, but not all that belonged to it could be ended: {result}"
+                )
 
     async def _reroute_or_notice(self, actor: Actor) -> None:
         try:

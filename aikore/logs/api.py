@@ -22,8 +22,8 @@ from starlette.types import Receive, Scope, Send
 
 from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
-from aikore.errors import NotFoundError
-from aikore.live import close, end_quietly, until_gone, until_one_ends
+from aikore.errors import AiKoreError, NotFoundError
+from aikore.live import Removed, close, close_when, end_quietly, never, until_gone, until_one_ends
 from aikore.logs import search as searching
 from aikore.logs import times
 from aikore.logs.follow import DEFAULT_TAIL, Frame, follow
@@ -139,13 +139,16 @@ class Reader:
         return await anyio.to_thread.run_sync(work, limiter=self._searching)
 
 
-def router(resolve: Resolve) -> APIRouter:
-    """Build the routes. ``resolve`` gives the logs folder of an id or slug, or raises NotFoundError."""
+def router(resolve: Resolve, removed: Removed = never) -> APIRouter:
+    """Build the routes.
+
+    ``resolve`` gives the logs folder of an id or slug, or raises NotFoundError; ``removed`` returns when it is removed.
+    """
     routes = APIRouter(tags=["logs"])
     reader = Reader()
     _add_read(routes, resolve, reader)
     _add_merged(routes, resolve, reader)
-    _add_stream(routes, resolve, reader)
+    _add_stream(routes, resolve, removed, reader)
     _add_download(routes, resolve, reader)
     return routes
 
@@ -154,7 +157,7 @@ def _add_read(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:
     @routes.get(
         "/api/instances/{id}/logs",
         response_model=LogText | LogMatches,
-        responses=problem_responses(403, 404, 422, 500),
+        responses=problem_responses(403, 404, 409, 422, 500),
         dependencies=needs(Permission.LOGS_READ),
     )
     async def read_log(
@@ -210,7 +213,9 @@ async def _while_there(request: Request, reader: Reader, work: Callable[[threadi
 
 def _add_merged(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:
     @routes.get(
-        "/api/logs/merged", responses=problem_responses(403, 404, 422, 500), dependencies=needs(Permission.LOGS_READ)
+        "/api/logs/merged",
+        responses=problem_responses(403, 404, 409, 422, 500),
+        dependencies=needs(Permission.LOGS_READ),
     )
     async def merge_logs(
         instances: Instances, before: Before = None, limit: Annotated[int, Query(ge=1, le=2000)] = 500
@@ -244,7 +249,7 @@ def _positions(logs: dict[int, View], before: str | None) -> dict[int, int]:
     return {number: min(told.get(number, log.end), log.end) for number, log in logs.items()}
 
 
-def _add_stream(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:
+def _add_stream(routes: APIRouter, resolve: Resolve, removed: Removed, reader: Reader) -> None:
     @routes.websocket("/api/instances/{id}/logs/stream", dependencies=needs(Permission.LOGS_READ))
     async def stream_log(
         socket: WebSocket,
@@ -255,10 +260,11 @@ def _add_stream(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:
         await socket.accept()
         try:
             folder = resolve(id)
-        except NotFoundError as error:
-            await close(socket, NOT_FOUND, error.message)
+        except AiKoreError as error:
+            await close(socket, NOT_FOUND if isinstance(error, NotFoundError) else TRY_LATER, error.message)
             return
-        await until_one_ends(_send(socket, reader, folder, offset, tail), until_gone(socket))
+        sides = _send(socket, reader, folder, offset, tail), until_gone(socket), close_when(removed(id), socket)
+        await until_one_ends(*sides)
 
 
 class _RefusedError(Exception):
@@ -289,6 +295,8 @@ async def _followed(reader: Reader, folder: Path, offset: int | None, tail: int)
                 yield frame
     except NotFoundError as error:
         raise _RefusedError(NOT_FOUND, error.message) from error
+    except AiKoreError as error:
+        raise _RefusedError(TRY_LATER, error.message) from error
     except OSError as error:
         logger.warning("%s cannot be followed: %s", folder, error)
         full = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOSPC)
@@ -299,7 +307,7 @@ async def _followed(reader: Reader, folder: Path, offset: int | None, tail: int)
 def _add_download(routes: APIRouter, resolve: Resolve, reader: Reader) -> None:
     responses: dict[int | str, dict[str, Any]] = {
         200: {"description": "All bytes that are kept.", "content": {"text/plain": {"schema": {"type": "string"}}}},
-        **problem_responses(403, 404, 422, 500),
+        **problem_responses(403, 404, 409, 422, 500),
     }
 
     @routes.get(

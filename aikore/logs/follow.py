@@ -16,6 +16,7 @@ from typing import Literal, TypeVar
 
 from asyncinotify import Event, Inotify, Mask
 
+from aikore.disk import read_small
 from aikore.errors import NotFoundError
 from aikore.logs.reader import Cursor, tail_offset, whole_characters
 from aikore.logs.segments import CURRENT, ROTATED, Piece, view
@@ -24,6 +25,7 @@ T = TypeVar("T")
 Run = Callable[[Callable[[], T]], Awaitable[T]]
 
 LIVE = "output.live"
+LIVE_MAX = 65536
 FRAME = 65536
 """Bytes of log in one frame at most."""
 ROUND = 4 * FRAME
@@ -126,7 +128,7 @@ class _Wake:
         self._due = 0.0
         try:
             inotify.add_watch(folder.parent, PARENT_MASK)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise NotFoundError("This instance has no folder; it was removed.") from None
         self._watch_folder()
 
@@ -207,7 +209,10 @@ class _Follower:
 def read_live(path: Path) -> Live | None:
     """Read the progress line; None when there is none or it is being written just now."""
     try:
-        record = json.loads(path.read_bytes())
-        return Live(int(record["offset"]), str(record["text"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        record = json.loads(read_small(path, LIVE_MAX))
+        offset, text = record["offset"], record["text"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    if type(offset) is not int or not 0 <= offset < 2**62 or not isinstance(text, str):
+        return None
+    return Live(offset, text.encode("utf-8", "replace").decode())

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from aikore.logs.segments import Piece, View, is_current, view
+from aikore.logs.segments import GONE, Piece, View, is_current, view
 
 ALIGN_SCAN = 65536
 """Bytes looked through for a line start; in a longer line a tail begins in its middle."""
@@ -108,8 +108,10 @@ class Cursor:
                 return False
             try:
                 fd = log.take_fd(segment)
-            except FileNotFoundError:
-                return True
+            except OSError as error:
+                if error.errno in GONE:
+                    return True
+                raise
         self._drop()
         self._fd, self._fd_start = fd, segment.start
         self.offset = max(self.offset, segment.start) if more else self.offset

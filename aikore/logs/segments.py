@@ -6,14 +6,22 @@ the newest rotated one ends. Reading never blocks the keeper, so the view is tak
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from aikore.disk import NOT_PLAIN, open_plain
+from aikore.errors import BrokenInstanceError
+
 CURRENT = "output.log"
 ROTATED = re.compile(r"output\.(\d{20})\.log")
+GONE = NOT_PLAIN | {errno.ENOENT, errno.ENOTDIR}
+"""What opening a file fails with that was removed, or replaced by something else, since the view was taken."""
 ATTEMPTS = 1000
 """Rotations that may pass by while a view is taken; far more than a disk can do in that time."""
 
@@ -85,7 +93,9 @@ class View:
         for segment in self.segments:
             try:
                 self._open(segment)
-            except FileNotFoundError:
+            except OSError as error:
+                if error.errno not in GONE:
+                    raise
                 continue
             kept.append(segment)
         self.segments = tuple(kept)
@@ -121,13 +131,15 @@ class View:
         inside = position - segment.start
         try:
             return os.pread(self._open(segment), min(room, segment.size - inside), inside)
-        except FileNotFoundError:
-            return b""
+        except OSError as error:
+            if error.errno in GONE:
+                return b""
+            raise
 
     def _open(self, segment: Segment) -> int:
         fd = self._fds.get(segment.start)
         if fd is None:
-            fd = self._fds[segment.start] = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = self._fds[segment.start] = open_plain(segment.path)
         return fd
 
     def _forget(self, gone: Segment) -> None:
@@ -149,9 +161,15 @@ def _try_view(folder: Path) -> View | None:
     """Open the current file, list the rotated ones, and see that the current one was not rotated meanwhile."""
     path = folder / CURRENT
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+        fd = open_plain(path)
+    except (FileNotFoundError, NotADirectoryError):
         return View(tuple(_rotated(folder)))
+    except OSError as error:
+        if error.errno not in NOT_PLAIN:
+            raise
+        raise BrokenInstanceError(
+            f"{folder.parent.name}/{folder.name}/{CURRENT} is no plain file, so the log cannot be read. Remove it."
+        ) from error
     try:
         rotated = _rotated(folder)
         status = os.fstat(fd)
@@ -168,21 +186,21 @@ def _try_view(folder: Path) -> View | None:
 def is_current(folder: Path, inode: int) -> bool:
     """Say whether the file with ``inode`` (held open by the caller) still is the current log file."""
     try:
-        return (folder / CURRENT).stat().st_ino == inode
-    except FileNotFoundError:
+        return (folder / CURRENT).lstat().st_ino == inode
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 
 def _rotated(folder: Path) -> list[Segment]:
     try:
         names = os.listdir(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     segments = []
     for match in sorted(filter(None, map(ROTATED.fullmatch, names)), key=lambda found: found[1]):
         path = folder / match[0]
-        try:
-            segments.append(Segment(int(match[1]), path.stat().st_size, path))
-        except FileNotFoundError:
-            continue
+        with suppress(FileNotFoundError):
+            status = path.lstat()
+            if stat.S_ISREG(status.st_mode):
+                segments.append(Segment(int(match[1]), status.st_size, path))
     return segments

@@ -9,10 +9,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from aikore.disk import open_plain
 from aikore.logs.segments import Segment, View
 
 RECORD = struct.Struct("<Qd")
 """Global offset, unix time: what follows the offset was written at or after the time."""
+
+
+UNREADABLE = (OSError, struct.error)
+"""What reading an index fails with that is gone, was cut meanwhile, or is no plain file: times are unknown then."""
+LATEST = 2.0**33
+"""Unix times that a clock may show lie before it; what else an index holds is no time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ def time_at(log: View, offset: int) -> float | None:
     if segment is None or segment.start > offset:
         return None
     for path in _index_paths(segment):
-        with suppress(FileNotFoundError), _Index(path) as index:
+        with suppress(*UNREADABLE), _Index(path) as index:
             at = index.first_after(offset) - 1
             if at >= 0 and (mark := index[at]).offset >= segment.start:
                 return mark.time
@@ -40,7 +47,7 @@ def offset_at(log: View, moment: float) -> int:
     """Return the offset before which everything was written before a unix time, right to the second."""
     for segment in reversed(log.segments):
         for path in _index_paths(segment):
-            with suppress(FileNotFoundError), _Index(path) as index:
+            with suppress(*UNREADABLE), _Index(path) as index:
                 at = index.first(lambda mark: mark.time >= moment)
                 if at > 0 and index[at - 1].offset >= segment.start:
                     return min(index[at].offset, segment.end) if at < len(index) else segment.end
@@ -54,7 +61,7 @@ def marks(log: View, start: int, end: int, most: int) -> list[Mark]:
         if segment.end <= start or segment.start >= end:
             continue
         for path in _index_paths(segment):
-            with suppress(FileNotFoundError), _Index(path) as index:
+            with suppress(*UNREADABLE), _Index(path) as index:
                 first = max(index.first_after(start) - 1, 0)
                 last = index.first_after(min(end, segment.end) - 1)
                 step = max(1, -(-(last - first) // most))
@@ -76,7 +83,7 @@ class _Index:
     """An index file as a sorted sequence of marks, read record by record."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._fd = open_plain(path)
         self._count = os.fstat(self._fd).st_size // RECORD.size
 
     def __enter__(self) -> _Index:
@@ -89,7 +96,8 @@ class _Index:
         return self._count
 
     def __getitem__(self, at: int) -> Mark:
-        return Mark(*RECORD.unpack(os.pread(self._fd, RECORD.size, at * RECORD.size)))
+        offset, moment = RECORD.unpack(os.pread(self._fd, RECORD.size, at * RECORD.size))
+        return Mark(offset, moment if 0 <= moment < LATEST else 0.0)
 
     def first_after(self, offset: int) -> int:
         """Return the index of the first mark behind ``offset``."""
