@@ -108,6 +108,8 @@ class Log:
         self.fd = -1
         self.index_fd = -1
         self.lost = 0
+        self.words_end = 0
+        """The offset behind the last that was said, and not only drawn and redrawn."""
         self.fold = Fold(self)
         self.line_open = False
         self.live_due = 0.0
@@ -154,6 +156,10 @@ class Log:
         if self.live_shown and (self.offset != end or not self.fold.busy):
             self._show_live(self.fold.picture() if self.fold.busy else b"")
 
+    def redrawn(self, size: int) -> None:
+        """Learn that the last bytes stored were no words of the program's either."""
+        self.words_end = min(self.words_end, self.offset - size)
+
     def tail(self, size: int) -> bytes:
         """Return the last whole lines of the current file within ``size`` bytes, and the line that is not ended."""
         at = max(0, self.size - size)
@@ -187,8 +193,13 @@ class Log:
             pass
         self.live_shown = drawn
 
-    def append(self, data: bytes) -> None:
-        """Store bytes that are final."""
+    def append(self, data: bytes, drawn: bool = False) -> None:
+        """Store bytes that are final; ``drawn`` ones are no words of the program's."""
+        self._store(data)
+        if not drawn and data.strip():
+            self.words_end = self.offset
+
+    def _store(self, data: bytes) -> None:
         if not data:
             return
         if self.lost:
@@ -456,6 +467,7 @@ class Keeper:
         self.record.update(
             state="exited",
             requested=self.requested,
+            words_end=self.log.words_end,
             exit_code=None if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status),
             exit_signal=_signal_name(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else None,
             ended_at=time.time(),
