@@ -89,7 +89,9 @@ class Settings(BaseSettings):
         description="Header by which a proxy in `AIKORE_TRUSTED_PROXIES` names who is logged in, e.g. `Remote-User`.",
     )
     auth_header_role: Literal["none", "viewer", "creator", "operator", "admin"] = Field(
-        "none", description="Role of somebody whom that header names and AiKore does not know; `none`: refused."
+        "none",
+        description="Role of somebody whom that header names and AiKore does not know: "
+        "`viewer`, `creator`, `operator` or `admin`; `none`: refused.",
     )
     trusted_proxies: CommaList = Field(
         (), description="Addresses or networks of proxies before AiKore whose `X-Forwarded-*` are believed."
@@ -242,6 +244,11 @@ class Settings(BaseSettings):
     def database(self) -> str | Path:
         """The database: a URL of SQLAlchemy as set, else the file of SQLite, whose path is never read as a URL."""
         return self.database_url or self.home / "aikore.db"
+
+    @property
+    def reserve_file(self) -> Path:
+        """The room that is kept for deleting and starting on a full disk."""
+        return self.home / "reserve"
 
     @property
     def instances_dir(self) -> Path:

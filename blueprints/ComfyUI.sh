@@ -8,6 +8,7 @@
 # base_path = "strip"
 # ready = { path = "/system_stats", timeout = 900 }
 # stop_signal = "SIGINT"
+# warn = ["IMPORT FAILED"]
 # ///
 #
 # Variables (set them in the instance's environment):
@@ -68,6 +69,11 @@ stage "Linking models"
 categories=(checkpoints clip_vision configs controlnet diffusion_models embeddings loras style_models text_encoders
     upscale_models vae vae_approx audio_encoders classifiers diffusers gligen hypernetworks model_patches photomaker)
 (cd "$MODELS_DIR" && mkdir -p -- "${categories[@]}")
+if [[ -d $app/input && ! -e $INSTANCE_CONF_DIR/input && ! -L $INSTANCE_CONF_DIR/input ]]; then
+    rm -rf -- "$INSTANCE_CONF_DIR/.input.part" # ComfyUI's own examples: its first workflow wants one
+    cp -rT -- "$app/input" "$INSTANCE_CONF_DIR/.input.part"
+    mv -T -- "$INSTANCE_CONF_DIR/.input.part" "$INSTANCE_CONF_DIR/input"
+fi
 mkdir -p "$INSTANCE_CONF_DIR"/{custom_nodes,input,user}
 arguments=(--listen 127.0.0.1 --port "$WEBUI_PORT" --base-directory "$INSTANCE_CONF_DIR" --preview-method auto
     --output-directory "$INSTANCE_OUTPUT_DIR" --database-url "sqlite:///$INSTANCE_CONF_DIR/user/comfyui.db")

@@ -55,25 +55,6 @@ class Marked:
     folder: str
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One look at all processes."""
-
-    keepers: tuple[Keeper, ...]
-    marked: tuple[Marked, ...]
-
-    def of(self, folder: Path) -> list[Keeper]:
-        """Return the keepers of a folder, the newest first: one, unless its lock was removed while it ran."""
-        place = identity(folder)
-        mine = [one for one in self.keepers if one.place == place and (place or one.folder == folder)]
-        return sorted(mine, key=lambda one: one.start, reverse=True)
-
-    def orphaned(self, folder: Path) -> set[str]:
-        """Return the runs of a folder of which something lives although their keeper does not."""
-        kept = {one.uuid for one in self.keepers}
-        return {one.uuid for one in self.marked if one.uuid not in kept and same_folder(one.folder, folder)}
-
-
 def identity(path: Path | str) -> Identity | None:
     """Return device and inode of what a path leads to, None when it leads nowhere."""
     try:
@@ -89,16 +70,28 @@ def same_folder(one: Path | str, other: Path | str) -> bool:
     return place is not None and place == identity(other)
 
 
-def look() -> Look:
-    """Look at all processes. Blocks for milliseconds; raises OSError when we are out of descriptors."""
-    keepers, marked = [], []
-    for pid in procfs.pids():
-        if procfs.target(pid, "fd/0") == ORDERS_LINK:
-            if found := _keeper(pid):
-                keepers.append(found)
-        elif mark := read_mark(pid):
-            marked.append(mark)
-    return Look(tuple(keepers), tuple(marked))
+def find_keepers() -> tuple[Keeper, ...]:
+    """Look for living keepers. Blocks for milliseconds; raises OSError when we are out of descriptors."""
+    carriers = [pid for pid in procfs.pids() if procfs.target(pid, "fd/0") == ORDERS_LINK]
+    return tuple(found for pid in carriers if (found := _keeper(pid)))
+
+
+def find_marked() -> tuple[Marked, ...]:
+    """Look for processes with the mark of any run, as :func:`find_keepers` does."""
+    return tuple(found for pid in procfs.pids() if (found := read_mark(pid)))
+
+
+def keepers_of(folder: Path, keepers: Iterable[Keeper]) -> list[Keeper]:
+    """Return the keepers of a folder, the newest first: one, unless its lock was removed while it ran."""
+    place = identity(folder)
+    mine = [one for one in keepers if one.place == place and (place or one.folder == folder)]
+    return sorted(mine, key=lambda one: one.start, reverse=True)
+
+
+def runs_in(folder: Path, marked: Iterable[Marked], keepers: Iterable[Keeper]) -> set[str]:
+    """Return the runs of a folder of which something lives although their keeper does not."""
+    kept = {one.uuid for one in keepers}
+    return {one.uuid for one in marked if one.uuid not in kept and same_folder(one.folder, folder)}
 
 
 def read_mark(pid: int) -> Marked | None:

@@ -17,10 +17,12 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 from uuid import uuid4
 
 from aikore import limits, procfs
@@ -32,6 +34,8 @@ from aikore.launch.processes import Traces
 from aikore.launch.protocol import RunRecord, RunSpec
 from aikore.launch.records import read_record
 from aikore.launch.stages import STAGE_NAME
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +61,28 @@ class Born:
     says: int
 
 
+class Shared(Generic[T]):
+    """Blocking work whose result many want at once: it is done once for all who asked before it began.
+
+    ``begin`` is called in the loop when it begins and returns what a thread does.
+    """
+
+    def __init__(self, begin: Callable[[], Callable[[], T]]) -> None:
+        self._begin = begin
+        self._next: asyncio.Task[T] | None = None
+
+    async def get(self) -> T:
+        """Return a result of work that began after this was asked."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._do())
+        return await asyncio.shield(self._next)
+
+    async def _do(self) -> T:
+        await asyncio.sleep(0)
+        self._next = None
+        return await asyncio.to_thread(self._begin())
+
+
 class LocalLauncher:
     """Starts keepers and finds the ones that run."""
 
@@ -64,9 +90,10 @@ class LocalLauncher:
         self._handles: set[LocalHandle] = set()
         self._trees = processes.Trees()
         self._watching: asyncio.Task[None] | None = None
-        self._looking: asyncio.Task[living.Look] | None = None
-        self._ending: asyncio.Task[dict[str, tuple[str, ...]]] | None = None
+        self._keepers = Shared(lambda: living.find_keepers)
+        self._marked = Shared(lambda: living.find_marked)
         self._to_end: list[Traces] = []
+        self._ended_runs = Shared(self._begin_to_end)
 
     # Starting -----------------------------------------------------------------------------------------------
 
@@ -99,7 +126,7 @@ class LocalLauncher:
         while True:
             lock = await asyncio.to_thread(take_lock, folder, path)
             try:
-                if keepers := (await self._look()).of(path):
+                if keepers := living.keepers_of(path, await self._keepers.get()):
                     holder = f"a keeper (process {keepers[0].pid})"
                     raise ConflictError(f"This instance is already held by {holder}; wait until it has ended.")
                 if lock is None and time.monotonic() > deadline:
@@ -144,8 +171,8 @@ class LocalLauncher:
         """
         deadline = time.monotonic() + START_TIMEOUT
         while True:
-            look = await self._look()
-            if keepers := look.of(folder):
+            everybody = await self._keepers.get()
+            if keepers := living.keepers_of(folder, everybody):
                 if handle := await self._take_over(folder, keepers):
                     return handle
             elif not await asyncio.to_thread(is_locked, folder):
@@ -154,7 +181,7 @@ class LocalLauncher:
                 log.error("%s is locked, but no keeper holds it", folder)
                 break
             await asyncio.sleep(0.01)  # a keeper that is just starting or just ending
-        return await self._ended(folder, look)
+        return await self._ended(folder, everybody)
 
     async def _take_over(self, folder: Path, keepers: list[living.Keeper]) -> LocalHandle | None:
         """Hold the run of a living keeper; None while it is just starting or ending."""
@@ -184,17 +211,17 @@ class LocalLauncher:
             raise
         return handle
 
-    async def _ended(self, folder: Path, look: living.Look) -> RunRecord | None:
+    async def _ended(self, folder: Path, keepers: Iterable[living.Keeper]) -> RunRecord | None:
         record = await asyncio.to_thread(read_record, folder)
         if record is None:
-            for uuid in await asyncio.to_thread(look.orphaned, folder):
+            for uuid in living.runs_in(folder, await self._marked.get(), keepers):
                 await self.end_leftovers(Traces(uuid, folder))
             return None
         if record.ended:
             return record
         left: tuple[str, ...] = ()
         if record.session == keeper.machine_session():
-            if not await asyncio.to_thread(_is_own, record, folder, look):
+            if not await asyncio.to_thread(_is_own, record, folder, keepers):
                 log.warning("%s has the record of a run of another folder, of which it is a copy", folder)
                 return None
             left = await self.end_leftovers(processes.traces_of(record, folder))
@@ -209,29 +236,15 @@ class LocalLauncher:
 
     # Looks that many share ----------------------------------------------------------------------------------
 
-    async def _look(self) -> living.Look:
-        """Return a look at all processes that began after this was asked."""
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look_once())
-        return await asyncio.shield(self._looking)
-
-    async def _look_once(self) -> living.Look:
-        await asyncio.sleep(0)
-        self._looking = None
-        return await asyncio.to_thread(living.look)
-
     async def end_leftovers(self, traces: Traces) -> tuple[str, ...]:
         """End what a killed keeper left; return what is or may be left of it."""
         self._to_end.append(traces)
-        if self._ending is None:
-            self._ending = asyncio.create_task(self._end_once())
-        ended = await asyncio.shield(self._ending)
-        return ended.get(traces.uuid, ("what it started: it could not be looked for",))
+        ended = await self._ended_runs.get()
+        return ended.get(traces.uuid, ("perhaps what it started",))
 
-    async def _end_once(self) -> dict[str, tuple[str, ...]]:
-        await asyncio.sleep(0)
-        self._ending, runs, self._to_end = None, self._to_end, []
-        return await asyncio.to_thread(processes.end_leftovers, runs)
+    def _begin_to_end(self) -> Callable[[], dict[str, tuple[str, ...]]]:
+        runs, self._to_end = self._to_end, []
+        return partial(processes.end_leftovers, runs)
 
     async def _watch(self) -> None:
         """Remember what lives below the keepers: when one is killed, its children can no longer be told from others."""
@@ -252,11 +265,11 @@ class LocalLauncher:
         self._handles.discard(handle)
 
 
-def _is_own(record: RunRecord, folder: Path, look: living.Look) -> bool:
+def _is_own(record: RunRecord, folder: Path, keepers: Iterable[living.Keeper]) -> bool:
     """Say whether an unended record of this machine session is of this folder, and its keeper is dead."""
     if record.place is not None and record.place != living.identity(folder):
         return False
-    return not any(one.uuid == record.uuid for one in look.keepers)
+    return not any(one.uuid == record.uuid for one in keepers)
 
 
 # The folder -----------------------------------------------------------------------------------------------------

@@ -137,7 +137,7 @@ class _Search:
         self._pipes = {f"pipe:[{run.pipe}]": run for run in runs if run.pipe}
         self._members = {member: run for run in runs for member in run.tree}
         self._places = {run.uuid: living.identity(run.folder) for run in runs}
-        self._keepers = {one.pid for one in living.look().keepers}
+        self._keepers = {one.pid for one in living.find_keepers()}
         self._table: dict[int, procfs.Stat] = {}
 
     def look(self) -> tuple[dict[str, set[int]], bool]:
@@ -221,7 +221,8 @@ def _works_in(pid: int, folder: str) -> bool:
 class Trees:
     """What lives below some keepers, at the cost of one small file a look while nothing is started on the machine.
 
-    A process joins a tree only by being born in it, so those seen outside are not read again for a while.
+    A process joins a tree only by being born in it, so each is read once; all are read afresh now and then, for a PID
+    may have been given anew unseen.
     """
 
     AFRESH_EVERY = 30
@@ -229,6 +230,7 @@ class Trees:
     def __init__(self) -> None:
         self._known: tuple[bytes, frozenset[int]] | None = None
         self._outside: set[int] = set()
+        self._inside: dict[int, tuple[int, int]] = {}
         self._looks = 0
 
     def look(self, roots: Iterable[int]) -> Mapping[int, frozenset[Member]] | None:
@@ -239,16 +241,23 @@ class Trees:
         self._known = known
         self._looks += 1
         if self._looks % self.AFRESH_EVERY == 0:
-            self._outside.clear()
-        return self._members(known[1])
+            self._outside, self._inside = set(), {}
+        self._learn(known[1])
+        trees: dict[int, set[Member]] = {root: set() for root in known[1]}
+        for pid, (root, start) in self._inside.items():
+            trees[root].add((pid, start))
+        return {root: frozenset(members) for root, members in trees.items()}
 
-    def _members(self, roots: frozenset[int]) -> Mapping[int, frozenset[Member]]:
+    def _learn(self, roots: frozenset[int]) -> None:
         present = set(procfs.pids())
-        self._outside = (self._outside & present) - roots
-        seen = {pid: found for pid in present - self._outside if (found := procfs.process(pid))}
-        trees = {}
-        for root in roots:
-            trees[root] = frozenset((pid, seen[pid].start) for pid in procfs.below((root,), seen))
-        inside = {pid for tree in trees.values() for pid, _ in tree}
-        self._outside |= seen.keys() - inside - roots
-        return trees
+        self._outside &= present
+        self._inside = {pid: one for pid, one in self._inside.items() if pid in present and one[0] in roots}
+        owners = {root: root for root in roots} | {pid: root for pid, (root, _) in self._inside.items()}
+        unread = present - self._outside - owners.keys()
+        fresh = {pid: found for pid in unread if (found := procfs.process(pid))}
+        while born := [pid for pid, found in fresh.items() if found.parent in owners]:
+            for pid in born:
+                found = fresh.pop(pid)
+                owners[pid] = owners[found.parent]
+                self._inside[pid] = owners[pid], found.start
+        self._outside |= fresh.keys()

@@ -17,9 +17,9 @@ from tests.helpers.server import wait_until
 class Bench:
     """Starts scripts below keepers in one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, launcher: LocalLauncher | None = None) -> None:
         self.folder = folder
-        self.launcher = LocalLauncher()
+        self.launcher = launcher or LocalLauncher()
         self.handles: list[LocalHandle] = []
         self.runs = 0
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from aikore.instances.failures import diagnose
 
 FUNCTIONS = Path(__file__).parents[2] / "functions.sh"
 Bash = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -88,6 +91,27 @@ def test_a_tool_that_writes_on_behind_a_closed_pipe_is_believed(bash: Bash, here
     assert bash("gpu_kind", **chatters).stdout == "nvidia\n"
     (here / "bin/nvidia-smi").write_text("#!/bin/sh\necho NVIDIA-SMI has failed\nexit 9\n")
     assert bash("gpu_kind", **{**chatters}).stdout == "cpu\n"
+
+
+WRONG = [
+    {"AIKORE_PIP": "conda"},
+    {"AIKORE_PIP": "uv", "UV_HTTP_TIMEOUT": "abc"},
+    {"AIKORE_PIP": "uv", "UV_INDEX_STRATEGY": "worst"},
+    {"AIKORE_PIP": "uv", "UV_CONFIG_FILE": "/nonexistent"},
+    {"AIKORE_PIP": "uv", "AIKORE_CONSTRAINTS": "/nonexistent"},
+    {"AIKORE_PIP": "pip", "PIP_TIMEOUT": "abc"},
+    {"AIKORE_PIP": "pip", "PIP_PROGRESS_BAR": "worst"},
+    {"AIKORE_PIP": "pip", "PIP_CONSTRAINT": "/nonexistent"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=[" ".join(one) for one in WRONG])
+def test_a_wrong_setting_of_uv_or_pip_is_recognised(bash: Bash, wrong: dict[str, str]) -> None:
+    path = f"{os.environ['PATH']}:{sysconfig.get_path('scripts')}"
+    done = bash("use_python_env env; pip_install six", PATH=path, **wrong)
+    assert done.returncode == 1
+    failure = diagnose((done.stdout + done.stderr).splitlines()[-60:], done.returncode, None)
+    assert failure.code == "bad_setting", done
 
 
 def test_an_empty_folder_becomes_a_link(bash: Bash, here: Path) -> None:

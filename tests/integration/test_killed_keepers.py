@@ -306,7 +306,7 @@ async def test_nothing_is_left_of_a_start_that_fails_anywhere(
         with pytest.raises(type(error)):
             await bench.run("while :; do sleep 0.2; done")
     assert working_in(bench.folder) == []
-    assert living.look().of(bench.folder) == []
+    assert living.keepers_of(bench.folder, living.find_keepers()) == []
     assert set(os.listdir("/proc/self/fd")) - descriptors <= set()
     assert await ended(await bench.run("exit 0")) == (0, None)
 
@@ -351,3 +351,19 @@ async def test_an_endless_record_is_cut_to_its_size(bench: Bench) -> None:
     assert await asyncio.wait_for(LocalLauncher().adopt(bench.folder), 5) is None
     assert await ended(await bench.run("exit 5")) == (5, None)
     assert (bench.folder / "run.json").stat().st_size == 4096
+
+
+async def test_many_killed_keepers_are_cleaned_up_after_together(tmp_path: Path) -> None:
+    folders = [tmp_path / str(number) for number in range(12)]
+    for folder in folders:
+        folder.mkdir()
+    launcher = LocalLauncher()
+    benches = [Bench(folder, launcher) for folder in folders]
+    running = await asyncio.gather(*(bench.run("setsid sleep 1000 & wait") for bench in benches))
+    await benches[-1].wait_for(lambda: all(len(processes.marked(one.record.uuid)) >= 2 for one in running))
+    for one in running:
+        os.kill(one.record.keeper_pid, signal.SIGKILL)
+        await asyncio.sleep(0)
+    endings = await asyncio.gather(*(one.wait() for one in running))
+    assert [(ending.lost, ending.left) for ending in endings] == [(True, ())] * 12
+    assert not any(map(working_in, folders))

@@ -169,7 +169,7 @@ async def test_of_two_keepers_the_recorded_one_is_held_and_the_other_ends(
     first = await begin(bench, "echo up; sleep 1000")
     (bench.folder / "run.lock").unlink()
     with monkeypatch.context() as blind:
-        blind.setattr(living, "look", lambda: living.Look((), ()))
+        blind.setattr(living, "keepers_of", lambda *_: [])
         second = await bench.run("sleep 1000")
     found = await adopted(bench, second)
     assert found.record.uuid == second.record.uuid
@@ -181,8 +181,8 @@ async def test_one_look_at_all_processes_serves_all_instances(tmp_path: Path, mo
     folders = [tmp_path / str(number) for number in range(300)]
     for path in folders:
         path.mkdir()
-    looks, look = [], living.look
-    monkeypatch.setattr(living, "look", lambda: looks.append(1) or look())
+    looks, find = [], living.find_keepers
+    monkeypatch.setattr(living, "find_keepers", lambda: looks.append(1) or find())
     launcher = LocalLauncher()
     assert await asyncio.gather(*map(launcher.adopt, folders)) == [None] * 300
     assert len(looks) == 1
@@ -218,9 +218,9 @@ async def test_a_keeper_of_an_older_aikore_is_known_too(tmp_path: Path, removed:
             shutil.copytree(tmp_path / "x", tmp_path / "copy")
             for name in removed:
                 (tmp_path / "x" / name).unlink()
-            look = living.look()
-            assert [one.pid for one in look.of(tmp_path / "x")] == [older.pid]
-            assert look.of(tmp_path / "copy") == []
+            found = living.find_keepers()
+            assert [one.pid for one in living.keepers_of(tmp_path / "x", found)] == [older.pid]
+            assert living.keepers_of(tmp_path / "copy", found) == []
         finally:
             for fd in (orders, stay, go):
                 os.close(fd)

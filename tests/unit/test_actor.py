@@ -12,7 +12,7 @@ import pytest
 
 from aikore.instances import actor as actors
 from aikore.instances.actor import Actor, Readiness
-from aikore.instances.lifecycle import Start, Status, Stop, actions
+from aikore.instances.lifecycle import Examined, Start, Status, Stop, actions
 from aikore.instances.rows import InstanceRow
 from aikore.launch.protocol import RunExit, RunRecord, RunSpec
 from aikore.proxy.flags import Flags
@@ -43,7 +43,7 @@ class Run:
 class Quiet:
     """Stages that nobody says."""
 
-    def watch(self, *_: object) -> None: ...
+    async def watch(self, *_: object) -> None: ...
     def forget(self, *_: object) -> None: ...
 
 
@@ -67,6 +67,11 @@ class Workshop:
 
     def folder(self, row: InstanceRow) -> Path:
         return self._folder
+
+    async def examine(self, row: InstanceRow) -> Examined:
+        return Examined()
+
+    async def check_gpus(self, row: InstanceRow) -> None: ...
 
     def name_of(self, pid: int) -> str | None:
         return None

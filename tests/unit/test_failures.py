@@ -8,6 +8,40 @@ from aikore.instances.failures import RULES, diagnose
 
 TEXTS: list[tuple[str, str, str]] = [
     # What it is, the program's own words, and what the cause must name.
+    ("bad_setting", "[aikore] AIKORE_PIP must be pip or uv, not 'conda'.", "AIKORE_PIP"),
+    ("bad_setting", "[aikore] AIKORE_PIP=uv, but there is no uv. Install it or remove the setting.", "AIKORE_PIP"),
+    (
+        "bad_setting",
+        "error: Failed to parse environment variable `UV_HTTP_TIMEOUT` with invalid value `abc`: invalid digit found "
+        "in string; value should be an integer number of seconds",
+        "UV_HTTP_TIMEOUT",
+    ),
+    ("bad_setting", "error: invalid value 'foo' for '--index-strategy <INDEX_STRATEGY>'", "--index-strategy"),
+    ("bad_setting", "error: unexpected argument '--no-such' found", "--no-such"),
+    ("bad_setting", "error: Failed to parse: /home/a/uv.toml", "/home/a/uv.toml"),
+    ("bad_setting", "error: Failed to parse: `x==`", "x=="),
+    ("bad_setting", "error: failed to open file `/nonexist`: No such file or directory (os error 2)", "/nonexist"),
+    ("bad_setting", "error: failed to read from file `/a/r.txt`: No such file or directory (os error 2)", "/a/r.txt"),
+    ("bad_setting", "error: File not found: /a/constraints.txt", "/a/constraints.txt"),
+    (
+        "bad_setting",
+        "An error occurred during configuration: option timeout: invalid floating-point value: 'a'",
+        "timeout",
+    ),
+    (
+        "bad_setting",
+        "maybe is not a valid value for user option, please specify a boolean value like yes/no, true/false or 1/0 "
+        "instead.",
+        "user",
+    ),
+    ("bad_setting", "no such option: --no-such", "--no-such"),
+    ("bad_setting", "Configuration file could not be loaded.", "Configuration file"),
+    (
+        "bad_setting",
+        "ERROR: Could not open requirements file: [Errno 2] No such file or directory: '/a/r.txt'",
+        "/a/r.txt",
+    ),
+    ("bad_setting", "ERROR: Could not find an activated virtualenv (required).", "virtualenv"),
     ("display_failed", "[aikore] The desktop's display server ended by SIGSEGV, so the run is over.", "display"),
     ("display_failed", "X connection to :18700 broken (explicit kill or server shutdown).", "display"),
     ("port_in_use", "OSError: [Errno 98] Address already in use", "port"),
@@ -211,3 +245,19 @@ def test_odd_texts_are_neither_slow_nor_formatted() -> None:
     odd = ["{0} {} %s: command not found", "a" * 500 + ": command not found"] * 30
     assert diagnose(odd, 127, None).code == "missing_command"
     assert len(diagnose(["x"] * 60, 1, None).lines) == 12
+
+
+def test_memory_is_named_for_a_kill_only_where_the_kernel_counted_one() -> None:
+    lines = ["launch.sh: line 5: 12345 Killed                  python main.py"]
+    for tail, code, signal in (
+        (lines, 1, None),
+        ([], None, "SIGKILL"),
+        ([], 137, None),
+        (["Permission denied"], None, "SIGKILL"),
+    ):
+        assert diagnose(tail, code, signal, out_of_memory=True).code == "memory"
+    for tail, code, signal in ((lines, 1, None), ([], None, "SIGKILL"), ([], 137, None)):
+        failure = diagnose(tail, code, signal)
+        assert failure.code == "killed"
+        assert "ran out" not in failure.cause
+    assert diagnose([], 1, None, out_of_memory=True).code == "unknown", "what ended by itself was not killed"
