@@ -81,7 +81,7 @@ check_sandbox() {
 # The places of s6. No NGINX runs yet, so no configuration is current: it waits for the manager to write one.
 lay_out() {
     rm -rf "$RUN/s6"
-    rm -f "$AIKORE_RUNTIME_DIR/nginx/current" "$AIKORE_RUNTIME_DIR/nginx/nginx.pid"
+    rm -rf "$AIKORE_RUNTIME_DIR/nginx/current" "$AIKORE_RUNTIME_DIR/nginx/nginx.pid"
     mkdir -p "$AIKORE_RUNTIME_DIR" "$RUN/s6/scan/.s6-svscan" "$RUN/s6/supervise"
     ln -s /etc/aikore/services/* "$RUN/s6/scan/"
     ln -s /etc/aikore/svscan/* "$RUN/s6/scan/.s6-svscan/"

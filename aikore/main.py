@@ -31,6 +31,7 @@ from aikore.config import NginxMode, Settings, private_folder, shipped_dir
 from aikore.database.engine import Database, make_engine
 from aikore.database.migrate import migrate
 from aikore.desktop import api as desktop_api
+from aikore.disk import Reserve
 from aikore.errors import AiKoreError, StartupError
 from aikore.events import Bus, Part
 from aikore.files import api as files_api
@@ -117,6 +118,7 @@ class House:
         if privileges.is_root():
             log.warning(ROOT_WARNING)
             self.notices.tell("warning", ROOT_WARNING)
+        await asyncio.to_thread(Reserve(self.settings.reserve_file).refill)
 
     def _gpus_changed(self, inventory: Inventory) -> None:
         self.manager.gpus_changed(inventory)
@@ -324,8 +326,10 @@ def _home_lock(settings: Settings) -> Iterator[None]:
         ) from error
     try:
         _take_home(home, lock)
+        Reserve(settings.reserve_file).lend()
         _make_folders(settings)
-        yield
+        with _runtime_locks(settings):
+            yield
     finally:
         os.close(lock)
 
@@ -339,7 +343,39 @@ def _take_home(home: Path, lock: int) -> None:
             f"Another AiKore (process {holder or 'unknown'}) already runs on {home}. "
             "Use that one, end it, or choose another data folder with AIKORE_HOME."
         ) from error
-    os.pwrite(lock, f"{os.getpid():<19}\n".encode(), 0)
+    with contextlib.suppress(OSError):  # a full disk; only people read it
+        os.pwrite(lock, f"{os.getpid():<19}\n".encode(), 0)
+
+
+@contextlib.contextmanager
+def _runtime_locks(settings: Settings) -> Iterator[None]:
+    """Hold the folders of sockets and of NGINX: two data folders may be set to the same. Raises StartupError."""
+    with contextlib.ExitStack() as held:
+        for folder in {settings.run_dir, settings.runtime_dir or settings.run_dir}:
+            held.callback(os.close, _lock_runtime(folder, settings.home))
+        yield
+
+
+def _lock_runtime(folder: Path, home: Path) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / "house.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StartupError(f"{folder} cannot be written: {error.strerror}. Make it writable for this user.") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder, _, other = os.pread(lock, 4096, 0).decode("utf-8", "replace").strip().partition(" ")
+        os.close(lock)
+        raise StartupError(
+            f"Another AiKore (process {holder or 'unknown'}, data folder {other or 'unknown'}) has its sockets in "
+            f"{folder}. Give this one a folder of its own with AIKORE_RUNTIME_DIR."
+        ) from error
+    with contextlib.suppress(OSError):  # on a full disk the lock holds all the same; only its message knows less
+        text = f"{os.getpid()} {home}\n".encode(errors="surrogateescape")
+        os.pwrite(lock, text, 0)
+        os.ftruncate(lock, len(text))
+    return lock
 
 
 def _make_folders(settings: Settings) -> None:

@@ -42,6 +42,9 @@ OPEN_PATHS = frozenset(
 )
 """What answers without a login. ``check``, ``handover`` and ``enter`` look at the credential themselves."""
 
+ALIVE_PATH = "/api/alive"
+"""What NGINX asks before every call to the manager. It costs next to nothing and tells nothing."""
+
 PRESENTED_KEY = "aikore.presented"
 DETAIL_KEY = "aikore.audit"
 """Where a route may leave words for the audit log."""
@@ -62,6 +65,9 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
+            return
+        if scope["type"] == "http" and scope["path"] == ALIVE_PATH:
+            await _alive(send)
             return
         if refusal := self._refusal(scope):
             await _refuse(403, *refusal, scope, receive, send)
@@ -140,6 +146,11 @@ class Guard:
             self._gate.audit.note(
                 Entry(identity.name, identity.via, presented.address, *_what(scope), status, scope.get(DETAIL_KEY, ""))
             )
+
+
+async def _alive(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _what(scope: Scope) -> tuple[str, str]:

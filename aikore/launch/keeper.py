@@ -23,13 +23,19 @@ import struct
 import sys
 import time
 
+if __package__:
+    from aikore.launch.redraw import Fold, last_drawn  # noqa: F401 — the keeper's log by its whole interface
+else:  # started as a script by its path, isolated from the environment
+    sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+    from redraw import Fold  # type: ignore[import-not-found, no-redef]
+
 PROTOCOL = 1
 RECORD_SIZE = 4096
-LIVE_SIZE = 4096
+LIVE_SIZE = 16384
+LIVE_LINE = 1000
 CHUNK = 65536
 LIVE_INTERVAL = 0.2
 LADDER_INTERVAL = 0.05
-HELD_LINE_MAX = 16384
 LOCK_FD = 3
 FOLDER_FD = 4
 PR_SET_PDEATHSIG = 1
@@ -102,7 +108,9 @@ class Log:
         self.fd = -1
         self.index_fd = -1
         self.lost = 0
-        self.held: bytearray | None = None
+        self.words_end = 0
+        """The offset behind the last that was said, and not only drawn and redrawn."""
+        self.fold = Fold(self)
         self.line_open = False
         self.live_due = 0.0
         self.live_shown = b""
@@ -112,7 +120,7 @@ class Log:
         self.live_fd = open_plain(self._path("output.live"), os.O_WRONLY, 0o644)
         self._show_live(b"")
         if self.size and os.pread(self.fd, 1, self.size - 1) != b"\n":
-            self._store(b"\n")
+            self.append(b"\n")
 
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, name)
@@ -136,63 +144,60 @@ class Log:
     def offset(self) -> int:
         return self.start + self.size
 
+    @property
+    def held(self) -> bytearray | None:
+        """A line that is being redrawn, as it came."""
+        return self.fold.held
+
     def write(self, data: bytes) -> None:
-        """Take the program's output. A line redrawn with CR is held back and stored once, as last drawn."""
-        if self.held is None and b"\r" not in data:
-            self._store(data)
-            return
-        for line in data.splitlines(keepends=True) if b"\r" not in data else _split_lines(data):
-            self._take_line(line)
+        """Take the program's output. What is redrawn is held back and stored once, as last drawn."""
+        end = self.offset
+        self.fold.feed(data)
+        if self.live_shown and (self.offset != end or not self.fold.busy):
+            self._show_live(self.fold.picture() if self.fold.busy else b"")
 
-    def _take_line(self, piece: bytes) -> None:
-        ended = piece.endswith(b"\n")
-        if self.held is None:
-            if b"\r" not in piece.removesuffix(b"\n").removesuffix(b"\r" if ended else b""):
-                self._store(piece)
-                return
-            self.held = bytearray()
-        self.held += piece
-        if ended:
-            self._store_held(b"\n")
-        elif len(self.held) > HELD_LINE_MAX:
-            drawn = last_drawn(bytes(self.held))
-            if len(drawn) > HELD_LINE_MAX // 2:
-                self._store_held(b"")
-            else:
-                self.held[:] = drawn + b"\r"
+    def redrawn(self, size: int) -> None:
+        """Learn that the last bytes stored were no words of the program's either."""
+        self.words_end = min(self.words_end, self.offset - size)
 
-    def _store_held(self, end: bytes) -> None:
-        line, self.held = last_drawn(bytes(self.held or b"")), None
-        redraw = b"\r" if self.line_open else b""
-        self._store(redraw + line + end)
-        self._show_live(b"")
+    def tail(self, size: int) -> bytes:
+        """Return the last whole lines of the current file within ``size`` bytes, and the line that is not ended."""
+        at = max(0, self.size - size)
+        try:
+            data = os.pread(self.fd, size, at)
+        except OSError:
+            return b""
+        return data.partition(b"\n")[2] if at else data
 
     def tick(self, now: float) -> float | None:
-        """Show the held line if it is due; return seconds until the next look, None when nothing is held."""
-        if self.held is None:
-            return None
+        """Show what is held if it is due; return seconds until the next look, None when nothing waits for it."""
+        wait = self.fold.tick(now)
+        if not self.fold.busy:
+            if self.live_shown:
+                self._show_live(b"")
+            return wait
         if now < self.live_due:
-            return self.live_due - now
-        drawn = last_drawn(bytes(self.held))
-        if drawn != self.live_shown:
+            live: float | None = self.live_due - now
+        elif (drawn := self.fold.picture()) != self.live_shown:
             self._show_live(drawn)
             self.live_due = now + LIVE_INTERVAL
-            return LIVE_INTERVAL
-        return None
+            live = LIVE_INTERVAL
+        else:
+            live = None
+        return min((one for one in (wait, live) if one is not None), default=None)
 
     def _show_live(self, drawn: bytes) -> None:
-        if drawn == self.live_shown and drawn:
-            return
-        text = drawn[:1000].decode("utf-8", "replace")
-        record = json.dumps({"offset": self.offset, "text": text}).encode()
-        while len(record) >= LIVE_SIZE:
-            text = text[: len(text) // 2]
-            record = json.dumps({"offset": self.offset, "text": text}).encode()
         try:
-            os.pwrite(self.live_fd, record.ljust(LIVE_SIZE - 1) + b"\n", 0)
+            os.pwrite(self.live_fd, _live_record(self.offset, drawn), 0)
         except OSError:
             pass
         self.live_shown = drawn
+
+    def append(self, data: bytes, drawn: bool = False) -> None:
+        """Store bytes that are final; ``drawn`` ones are no words of the program's."""
+        self._store(data)
+        if not drawn and data.strip():
+            self.words_end = self.offset
 
     def _store(self, data: bytes) -> None:
         if not data:
@@ -269,28 +274,23 @@ class Log:
 
     def finish(self) -> None:
         """Store what is held; the last line stays as it was drawn."""
-        if self.held is not None:
-            self._store_held(b"\n")
+        self.fold.finish()
         self._show_live(b"")
 
 
-def _split_lines(data: bytes) -> list[bytes]:
-    parts = data.split(b"\n")
-    lines = [part + b"\n" for part in parts[:-1]]
-    return [*lines, parts[-1]] if parts[-1] else lines
+def _live_record(offset: int, drawn: bytes) -> bytes:
+    """Return the record of ``output.live``: the lines that are drawn now, the last ones when they are too many."""
+    lines = [line[:LIVE_LINE].decode("utf-8", "replace") for line in drawn.split(b"\n")]
+    while True:
+        record = json.dumps({"offset": offset, "text": "\n".join(lines)}, ensure_ascii=False).encode()
+        if len(record) < LIVE_SIZE:
+            return record.ljust(LIVE_SIZE - 1) + b"\n"
+        del lines[: max(1, len(lines) // 8)]
 
 
 def _cut_at_line(view: memoryview, room: int) -> int:
     cut = bytes(view[:room]).rfind(b"\n") + 1
     return cut or room
-
-
-def last_drawn(line: bytes) -> bytes:
-    """Return what a terminal would show of a line redrawn with CR: the last non-empty drawing."""
-    for drawing in reversed(line.removesuffix(b"\n").split(b"\r")):
-        if drawing.strip(b" "):
-            return drawing
-    return b""
 
 
 class Record:
@@ -467,6 +467,7 @@ class Keeper:
         self.record.update(
             state="exited",
             requested=self.requested,
+            words_end=self.log.words_end,
             exit_code=None if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status),
             exit_signal=_signal_name(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else None,
             ended_at=time.time(),

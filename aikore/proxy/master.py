@@ -1,4 +1,7 @@
-"""NGINX's master process: its record on disk, starting, watching and ending it. Knows nothing of routes."""
+"""NGINX's master process: its record on disk, starting, watching and ending it. Knows nothing of routes.
+
+Only a master that works on our own folder is ours: the record of a copied data folder names somebody else's.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,18 @@ class Master:
         self._folder = folder
         self._own = own
         self._record_path = folder / "nginx.json"
+        self._proven = 0
+        """The process group of the master last seen to be ours; what is left of it when that is dead is ours too."""
         self._watched: tuple[int, int] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def find(self) -> int | None:
-        """Return the PID of the running master, None when there is none."""
-        return self._find_own() if self._own else self._find_external()
+        """Return the PID of the running master, None when there is none of ours."""
+        pid = self._find_own() if self._own else self._find_external()
+        if pid is None or not processes.works_on(pid, self._folder):
+            return None
+        self._proven = pid
+        return pid
 
     def launch(self, command: list[str]) -> int:
         """Start the master in a session of its own, so that it outlives us; record and return its PID."""
@@ -44,11 +53,17 @@ class Master:
                 stderr=errors,
                 start_new_session=True,
             )
+        self._proven = child.pid
         child.returncode = 0  # reaped by `processes.reap`, also after the manager has replaced itself
         start = procfs.start_time(child.pid)
+        text = json.dumps({"pid": child.pid, "start": start, "boot": _boot_id()})
         temporary = self._record_path.with_suffix(".new")
-        temporary.write_text(json.dumps({"pid": child.pid, "start": start, "boot": _boot_id()}))
-        temporary.replace(self._record_path)
+        try:
+            temporary.write_text(text)
+            temporary.replace(self._record_path)
+        except OSError:  # a full disk: in place of the one before
+            temporary.unlink(missing_ok=True)
+            self._record_path.write_text(text)
         return child.pid
 
     def end(self) -> None:
@@ -68,8 +83,11 @@ class Master:
     def end_leftovers(self) -> None:
         """End workers that a killed master left behind. Raises ProxyError when they stay."""
         group = self._record().get("pid")
-        if group and not processes.kill_group(group):
+        if group and not processes.kill_group(group, lambda pid: self._is_ours(pid, group)):
             raise ProxyError(f"Workers of an earlier NGINX (process group {group}) do not end. End them by hand.")
+
+    def _is_ours(self, pid: int, group: int) -> bool:
+        return group == self._proven or processes.works_on(pid, self._folder)
 
     def watch(self, pid: int, died: Callable[[], None]) -> None:
         """Call ``died`` on the running loop as soon as our own master is gone."""

@@ -23,11 +23,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from aikore import procfs
+from aikore import procfs, sockets
 from aikore.config import NginxMode, Settings, private_folder, static_dir
+from aikore.disk import write_whole
 from aikore.errors import ProxyError
 from aikore.proxy import assets, processes, program
-from aikore.proxy.generations import CONFIG, Generations
+from aikore.proxy.generations import CURRENT, Generations
 from aikore.proxy.master import Master
 from aikore.proxy.render import Options, render
 from aikore.proxy.routes import Login, ProxyInfo, Route
@@ -157,10 +158,10 @@ class NginxProxy:
     def _write_pages(self) -> None:
         for name in assets.PAGES:
             path = Path(self._options.page_dir) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_suffix(".new")
-            fresh.write_text(assets.page(self._options.static_dir, name, self._options.assets))
-            fresh.replace(path)
+            text = assets.page(self._options.static_dir, name, self._options.assets).encode()
+            if not path.is_file() or path.read_bytes() != text:  # a full disk keeps no manager from starting again
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, text)
 
     async def _serve(self, routes: Sequence[Route]) -> None:
         """Make NGINX serve ``routes``; on failure the earlier ones are served and ProxyError is raised."""
@@ -171,8 +172,7 @@ class NginxProxy:
             await self._ensure_served(before)
             return
         text = render(routes, replace(self._options, generation=generation))
-        await asyncio.to_thread(self._check, generation, text)
-        self._generations.switch(generation)
+        await asyncio.to_thread(self._switch, generation, text)
         try:
             await self._ensure_served(generation)
         except ProxyError:
@@ -180,23 +180,30 @@ class NginxProxy:
             raise
         await asyncio.to_thread(self._generations.prune)
 
-    def _check(self, generation: str, text: str) -> None:
-        config = self._generations.write(generation, text)
+    def _switch(self, generation: str, text: str) -> None:
+        """Make a text the current generation if NGINX likes it; else nothing is changed and ProxyError is raised."""
         try:
-            program.check(self._program, self._folder, config)
+            program.check(self._program, self._folder, self._generations.write(generation, text))
+            self._generations.switch(generation)
+        except OSError as error:
+            self._generations.remove(generation)
+            raise ProxyError(f"NGINX's configuration cannot be written: {error.strerror}.") from error
         except ProxyError:
             self._generations.remove(generation)
             raise
 
     async def _roll_back(self, before: str, refused: str) -> None:
         if before:
-            self._generations.switch(before)
+            try:
+                await asyncio.to_thread(self._generations.switch, before)
+            except OSError as error:
+                log.error("NGINX's earlier configuration cannot be brought back: %s", error)
             if pid := self._master.find():
                 self._hup(pid)
                 with suppress(ProxyError):
                     await self._confirm(pid, before, set(), self._log_size())
         else:
-            (self._folder / "current").unlink(missing_ok=True)
+            self._generations.forget_current()
         self._generations.remove(refused)
 
     async def _ensure_served(self, generation: str) -> None:
@@ -216,12 +223,12 @@ class NginxProxy:
 
     async def _launch(self, generation: str) -> None:
         if self._settings.nginx is NginxMode.EXTERNAL:
-            log.info("NGINX is not running yet; its supervisor will start it on %s", self._folder / "current")
+            log.info("NGINX is not running yet; its supervisor will start it on %s", self._folder / CURRENT)
             return
         await asyncio.to_thread(self._master.end_leftovers)
         await asyncio.to_thread(self._refuse_taken_port)
         size = self._log_size()
-        command = program.command(self._program, self._folder, Path("current") / CONFIG)
+        command = program.command(self._program, self._folder, CURRENT)
         pid = await asyncio.to_thread(self._master.launch, command)
         try:
             await self._confirm(pid, generation, set(), size)
@@ -232,9 +239,12 @@ class NginxProxy:
 
     def _refuse_taken_port(self) -> None:
         port = self._settings.port
-        if holder := procfs.describe_listener(port):
+        if inodes := sockets.blocking(port, self._settings.host):
+            holder = procfs.holder(inodes)
+            house = processes.house_of(holder.pid) if holder.pid else None
+            user = f"the AiKore in {house.parent} ({holder.program}, process {holder.pid})" if house else str(holder)
             raise ProxyError(
-                f"Port {port} is used by {holder}. End that program, or choose another port with AIKORE_PORT."
+                f"Port {port} is used by {user}. End that program, or choose another port with AIKORE_PORT."
             )
 
     @staticmethod

@@ -234,6 +234,30 @@ def test_a_progress_line_is_shown_in_colour_without_its_codes(dashboard: Dashboa
     expect(dashboard.page.locator(".log .live span")).to_have_text("50%")
 
 
+def test_bars_that_are_redrawn_together_move_as_lines_of_their_own(dashboard: Dashboard) -> None:
+    frames = r"""
+for step in 1 2 3; do
+  if [ $step = 2 ]; then until [ -e go ]; do sleep 0.05; done; fi
+  if [ $step = 3 ]; then until [ -e end ]; do sleep 0.05; done; fi
+  [ $step = 1 ] || printf '\033[2A'
+  printf '\r\033[2K\033[32mfirst %s\033[0m\n\r\033[2Ksecond %s\n' $step $step
+done
+printf 'done\n'; sleep 600
+"""
+    dashboard.server.blueprint("bars", 'cd "$INSTANCE_CONF_DIR"\necho before\nprintf "\\033[?25l"\n' + frames)
+    dashboard.server.create("bars", "bars")
+    folder = dashboard.server.home / "instances/bars"
+    dashboard.server.post("bars", "start")
+    dashboard.press("bars", "log")
+    live = dashboard.page.locator(".log .row.live")
+    expect(live).to_have_text(["first 1", "second 1"])
+    (folder / "go").touch()
+    expect(live).to_have_text(["first 2", "second 2"])
+    dashboard.server.post("bars", "stop")
+    expect(dashboard.page.locator(".log .row", has_text="second")).to_have_text(["second 2"])
+    expect(live).to_have_count(0)
+
+
 def test_a_folder_without_an_instance_is_taken_in_from_the_trash_dialog(dashboard: Dashboard) -> None:
     dashboard.server.blueprint("web", HTTP_APP)
     dashboard.server.create("Known", "web")

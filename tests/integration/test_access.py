@@ -165,7 +165,7 @@ KNOWN_LOCATIONS = {
     r"~ ^/\.aikore/(?<gateway_call>.*)$": ["HOST/.aikore/instance"],
     "HOST /": ["HOST/", "HOST/index.html", "PORT/", "PORT/index.html"],
 }
-EMPTY_LOCATIONS = {"/.aikore/", "= /.aikore/check", "= /comfyui", "~ ^/desktop/[a-z0-9-]+$"}
+EMPTY_LOCATIONS = {"/.aikore/", "= /.aikore/check", "= /.aikore/alive", "= /comfyui", "~ ^/desktop/[a-z0-9-]+$"}
 """Nothing is there, NGINX's own questions, a redirect."""
 
 

@@ -210,6 +210,18 @@ def test_a_second_manager_on_the_same_home_is_refused(aikore: AiKoreServer) -> N
     assert aikore.answers()
 
 
+def test_a_second_house_with_the_same_runtime_folder_is_refused_before_it_touches_anything(
+    aikore_factory: Factory, tmp_path: Path
+) -> None:
+    first = aikore_factory("first", runtime_dir=tmp_path / "run").start()
+    second = aikore_factory("second", runtime_dir=tmp_path / "run")
+    message = second.refusal()
+    assert f"process {first.process.pid}, data folder {first.home}" in message  # type: ignore[union-attr]
+    assert "AIKORE_RUNTIME_DIR" in message
+    assert not (second.home / "aikore.db").exists()
+    assert first.answers()
+
+
 def test_a_newer_database_is_refused_and_untouched(aikore_factory: Factory) -> None:
     server = aikore_factory().start()
     server.stop()

@@ -166,3 +166,23 @@ async def test_a_keeper_is_small(bench: Bench) -> None:
     await bench.wait_for(lambda: handle.pids())
     rollup = Path(f"/proc/{handle.record.keeper_pid}/smaps_rollup").read_text()
     assert int(rollup.split("Pss:")[1].split()[0]) <= 12 * 1024
+
+
+async def test_real_nested_bars_are_stored_once_by_a_keeper_that_stays_small(bench: Bench) -> None:
+    script = """
+python3 - <<'END'
+import sys, time
+for step in range(301):
+    frame = "".join("\\n" * n + f"\\rbar {n}: {step:3d}" + "\\x1b[A" * n for n in range(8))
+    sys.stdout.write(frame); sys.stdout.flush()
+print("\\n" * 7)
+END
+echo drawn; until [ -e seen ]; do sleep 0.05; done
+"""
+    handle = await bench.run(script)
+    await bench.wait_for(lambda: "drawn" in bench.log())
+    rollup = Path(f"/proc/{handle.record.keeper_pid}/smaps_rollup").read_text()
+    assert int(rollup.split("Pss:")[1].split()[0]) <= 12 * 1024
+    (bench.folder / "seen").touch()
+    assert await ended(handle) == (0, None)
+    assert bench.log().split() == [*" ".join(f"bar {n}: 300" for n in range(8)).split(), "drawn"]

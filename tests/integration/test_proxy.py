@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -15,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from aikore import procfs
+from aikore.config import Settings
 from aikore.errors import NginxMissingError, ProxyError
 from aikore.proxy import nginx, processes
 from aikore.proxy.nginx import NginxProxy
@@ -423,6 +425,111 @@ async def test_nginx_under_a_supervisor_is_reloaded_but_never_started_or_ended(t
     assert child.returncode is None
     child.terminate()
     await child.wait()
+
+
+def make_link(folder: Path, generation: str) -> None:
+    """Lay NGINX's folder out as AiKore 0.1.0 did: a link leads to the current generation."""
+    shutil.rmtree(folder / "current")
+    (folder / "current").symlink_to(Path("generations") / generation)
+
+
+@pytest.mark.parametrize("killed_between", [False, True])
+async def test_an_nginx_of_the_first_version_is_adopted_with_its_connections(door: Door, killed_between: bool) -> None:
+    before, folder = door.proxy.info(), door.settings.nginx_dir
+    make_link(folder, before.generation)
+    async with connect(door.url("/app/echo/ws"), proxy=None) as socket:
+        door.proxy.detach()
+        if killed_between:
+            (folder / "current").unlink()
+        door.proxy = NginxProxy(door.settings)
+        await door.proxy.start(door.routes[:1])
+        assert door.proxy.info().pid == before.pid
+        assert (await door.ask("/app/keep/")).status == 404
+        assert (folder / "current/nginx.conf").is_file()
+        assert not (folder / "current").is_symlink()
+        await socket.send("still here")
+        assert await socket.recv() == "still here"
+    os.kill(before.pid or 0, signal.SIGKILL)
+
+    async def back() -> bool:
+        return door.proxy.info().pid not in (None, before.pid) and await _ok(door)
+
+    await until(back, 5.0)
+
+
+async def test_a_change_that_the_first_versions_nginx_refuses_leaves_what_it_had(door: Door) -> None:
+    before, folder = door.proxy.info(), door.settings.nginx_dir
+    make_link(folder, before.generation)
+    text = (folder / "current/nginx.conf").read_text()
+    taken = free_ports(1)[0]
+    other = await EchoApp().start(taken)
+    with pytest.raises(ProxyError, match=str(taken)):
+        await door.proxy.apply([*door.routes, Route("new", 1, public_port=taken)])
+    await other.stop()
+    assert (folder / "current/nginx.conf").read_text() == text
+    assert await _ok(door)
+
+
+async def test_the_folder_of_nginx_holds_no_link(door: Door) -> None:
+    await door.proxy.apply(door.routes[:1])
+    assert [path for path in door.settings.nginx_dir.rglob("*") if path.is_symlink()] == []
+
+
+@pytest.mark.parametrize("mode", ["own", "external"])
+async def test_a_copied_folder_names_the_originals_nginx_and_leaves_it_alone(
+    door: Door, tmp_path: Path, mode: str
+) -> None:
+    master = door.proxy.info().pid
+    workers = set(processes.workers(master or 0))
+    copy = tmp_path / "copy"
+    shutil.copytree(door.settings.nginx_dir, copy / "nginx", symlinks=True, ignore=shutil.ignore_patterns("temp"))
+    other = Door(copy, nginx=mode)
+    try:
+        await other.proxy.start(other.routes)
+        assert (other.proxy.info().pid is None) == (mode == "external")
+        assert other.proxy.info().pid != master
+    finally:
+        await other.proxy.stop()
+    assert (door.proxy.info().pid, set(processes.workers(master or 0))) == (master, workers)
+    assert await _ok(door)
+
+
+async def test_a_copied_record_of_a_dead_nginx_ends_no_worker_of_the_original(door: Door, tmp_path: Path) -> None:
+    master = door.proxy.info().pid
+    assert master
+    door.proxy.detach()
+    copy = tmp_path / "copy"
+    shutil.copytree(door.settings.nginx_dir, copy / "nginx", symlinks=True, ignore=shutil.ignore_patterns("temp"))
+    os.kill(master, signal.SIGKILL)
+    workers = processes.group_members(master) - {master}
+    other = Door(copy)
+    try:
+        await other.proxy.start(other.routes)
+        assert processes.group_members(master) == workers
+        assert len(workers) == 2
+    finally:
+        await other.proxy.stop()
+    door.proxy = NginxProxy(door.settings)
+    await door.proxy.start(door.routes)
+    assert not processes.group_members(master)
+    assert await _ok(door)
+
+
+async def test_a_moved_folder_keeps_its_nginx(door: Door, tmp_path: Path) -> None:
+    master = door.proxy.info().pid
+    assert master
+    moved = tmp_path / "moved"
+    door.settings.nginx_dir.rename(moved)
+    assert processes.works_on(master, moved)
+    moved.rename(door.settings.nginx_dir)
+
+
+async def test_a_taken_door_port_names_the_aikore_that_has_it(door: Door, tmp_path: Path) -> None:
+    other = NginxProxy(Settings(home=tmp_path / "other", port=door.port))
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ProxyError, match=f"Port {door.port} is used by the AiKore in {tmp_path} .nginx, process"):
+        await other.start(door.routes)
+    await other.stop()
 
 
 # Reloads hurt nobody ----------------------------------------------------------------------------------------------

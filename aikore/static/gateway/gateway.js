@@ -157,10 +157,13 @@ function onEvent(event) {
 
 let next = -1;
 
+// Terminal colours are no text; the dashboard shows them, this page leaves them out.
+const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])/g;
+
 /** @param {{type: string, text?: string, next?: number, offset?: number}} frame */
 function onLog(frame) {
   if (frame.type === "live") {
-    element("live").textContent = frame.text ?? "";
+    element("live").textContent = (frame.text ?? "").replace(ESCAPES, "");
   } else if (frame.type === "gap") {
     next = frame.next ?? next;
   } else if (frame.type === "data") {
@@ -168,9 +171,6 @@ function onLog(frame) {
     next = frame.next ?? next;
   }
 }
-
-// Terminal colours are no text; the dashboard shows them, this page leaves them out.
-const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])/g;
 
 /** @param {string} text */
 function append(text) {

@@ -52,6 +52,6 @@ async function showUnlisted(section, dialog) {
   section.replaceChildren(
     el("h3", { text: "Folders without an instance" }),
     el("ul", { class: "list" }, ...found.map((folder) => listLine(folder.name, `${folder.base_blueprint} · instances/${folder.slug}`,
-      ...(access.may("admin") ? [el("button", { text: "Take in", "data-testid": "take-in", onclick: takeIn(folder) })] : [])))),
+      ...(access.may("instances.edit") ? [el("button", { text: "Take in", "data-testid": "take-in", onclick: takeIn(folder) })] : [])))),
   );
 }

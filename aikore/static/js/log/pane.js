@@ -49,7 +49,7 @@ export class Pane extends EventTarget {
     super();
     this.source = source;
     this.block = el("div", { class: "rows" });
-    this.tail = el("div", { class: "row live" });
+    this.tail = el("div", { class: "tail" });
     this.space = el("div", { class: "space" }, this.block);
     this.node = el("div", { class: "log", "data-own-keys": "", tabindex: "0", role: "log", "aria-live": "off", "aria-label": label, "data-testid": "log-text" }, this.space);
     this.node.addEventListener("scroll", () => this.#scrolled(), { passive: true });
@@ -312,16 +312,17 @@ export class Pane extends EventTarget {
     this.#to -= gone;
   }
 
-  /** The line that is not ended yet, or is being redrawn, stands last. */
+  /** The line that is not ended yet, or the lines that are being redrawn, stand last. */
   #drawTail() {
     const text = this.#live || this.stretch.open;
     const shown = text && this.#to === this.stretch.lines.length && (this.#attached || this.stretch.end >= this.#end);
     if (!shown) return this.tail.remove();
-    const row = makeRow({ offset: this.stretch.openOffset, text, style: PLAIN }, undefined);
-    row.classList.add("live");
-    this.tail.replaceWith(row);
-    this.tail = row;
-    if (row.parentNode !== this.block) this.block.append(row);
+    this.tail.replaceChildren(...text.split("\n").map((line) => {
+      const row = makeRow({ offset: this.stretch.openOffset, text: line, style: PLAIN }, undefined);
+      row.classList.add("live");
+      return row;
+    }));
+    if (this.tail.parentNode !== this.block) this.block.append(this.tail);
   }
 
   /** Draw nothing, to go on from a line. @param {number} at */
