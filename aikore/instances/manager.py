@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from aikore.blueprints.library import Library
 from aikore.config import Settings, shipped_dir
 from aikore.database.engine import Database
 from aikore.database.times import stamp, unix, utcnow
-from aikore.disk import remove_tree, storage
+from aikore.disk import Reserve, remove_tree, storage
 from aikore.errors import (
     AiKoreError,
     ConflictError,
@@ -35,11 +35,12 @@ from aikore.errors import (
     NotFoundError,
     ProxyError,
     StaleError,
+    StorageError,
     UnknownBlueprintError,
 )
 from aikore.events import Bus
 from aikore.identity import Original
-from aikore.instances import copied, lifecycle, ports, views
+from aikore.instances import copied, lifecycle, oom, ports, views
 from aikore.instances.actor import Actor, Readiness
 from aikore.instances.cards import write_card
 from aikore.instances.chores import Chores
@@ -120,6 +121,7 @@ class Manager:
         self.flags = Flags(settings.flags_dir)
         self.files = InstanceFiles(settings)
         self._bin = Trash(settings)
+        self._reserve = Reserve(settings.reserve_file)
         self.runs = RunBook(database)
         self._database = database
         self._library = library
@@ -130,6 +132,7 @@ class Manager:
         self._warned = WarnedBook()
         self._actors: dict[int, Actor] = {}
         self._headers: dict[int, Header] = {}
+        self._oom = oom.OomWatch()
         self._faults: Faults = {}
         self.on_removed: list[Callable[[int], Awaitable[None]]] = []
         """What is awaited with the number of an instance that was removed."""
@@ -162,7 +165,7 @@ class Manager:
         for number in self._faults.keys() - {row.id for row in rows}:
             self._notice("error", LEFT_OUT.format(number))
         self._headers = {row.id: Header() for row in rows}
-        self._actors = {row.id: Actor(row, self) for row in rows}
+        self._actors = {row.id: self._actor_of(row) for row in rows}
         await asyncio.gather(*(actor.adopt() for actor in self._actors.values()))
         alive = {actor.row.slug for actor in self._actors.values() if actor.state.status in lifecycle.ALIVE}
         await asyncio.to_thread(self.flags.keep, alive)
@@ -183,6 +186,17 @@ class Manager:
         self._loaded = True
         self._background(self._follow_warnings())
         self._background(self._follow_disks())
+        self._background(self._follow_oom())
+
+    def _actor_of(self, row: InstanceRow) -> Actor:
+        actor = Actor(row, self)
+        actor.out_of_memory = self._oom.killed_lately
+        return actor
+
+    async def _follow_oom(self) -> None:
+        while True:
+            await asyncio.sleep(oom.LOOK_EVERY)
+            await asyncio.to_thread(self._oom.look)
 
     async def _part_from(self, original: Original, rows: list[InstanceRow]) -> None:
         """Give this copy ports of its own where it needs them, and say so."""
@@ -194,7 +208,7 @@ class Manager:
         moved = [(row.name, before[row.id], row.port) for row in rows if row.port != before[row.id]]
         self._notice("warning", copied.tell(original, moved))
         if original.lives:  # what starts by itself runs there already
-            await self._database.run(lambda s: _remember(s, machine_session()))
+            await self._remember_session(machine_session())
 
     async def _give_displays(self, rows: list[InstanceRow]) -> None:
         """Give a display number to instances of an AiKore that had no desktops."""
@@ -233,12 +247,23 @@ class Manager:
     async def autostart(self) -> None:
         """Start what is to start by itself, once per start of the machine or of the house."""
         session = machine_session()
-        if await self._database.run(lambda s: _remember(s, session)) == session:
+        if await self._remember_session(session) == session:
             return
         slots = asyncio.Semaphore(self.settings.autostart_parallel)
         for actor in self._actors.values():
             if actor.row.autostart:
                 self._background(self._autostart_one(actor, slots))
+
+    async def _remember_session(self, session: str) -> str:
+        """Remember a machine session and return the one before; "" where a disk refuses, which stops no start."""
+        if await self._database.run(lambda s: _recall(s, SESSION_KEY)) == session:
+            return session
+        async with self._with_reserve():
+            try:
+                return await self._database.run(lambda s: _remember(s, session))
+            except StorageError as error:
+                self._notice("error", error.message)
+                return ""
 
     async def _autostart_one(self, actor: Actor, slots: asyncio.Semaphore) -> None:
         async with slots:
@@ -254,7 +279,7 @@ class Manager:
 
     async def close_house(self) -> None:
         """End all instances side by side; return when nothing of them is left."""
-        await self._database.run(lambda s: _remember(s, ""))
+        await self._remember_session("")
         for actor in self._actors.values():
             self._background(actor.wish(lifecycle.Stop()))
         with self._bus.subscribe() as changes:
@@ -460,7 +485,7 @@ class Manager:
             await asyncio.to_thread(self.files.discard, row.slug)
             raise
         self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
-        actor = self._actors[row.id] = Actor(row, self)
+        actor = self._actors[row.id] = self._actor_of(row)
         await self._write_card(row)
         return actor
 
@@ -655,21 +680,31 @@ class Manager:
         """Move an instance to the trash, or past it. With ``force`` it is stopped first."""
         if force:
             await self._stop_and_wait(actor)
-        async with self._structure:
-            if actor in self._copied:
-                raise ConflictError(f"{actor.row.name} is being copied. Delete it when that is done.")
-            await actor.retire()
-            try:
-                moves = await self._throw_out(actor, permanent)
-            except BaseException:
-                actor.unretire()
-                raise
-            await self._forget(actor)
-            if permanent:
-                self._remove([target for _, target in moves.done])
-        await self._tell_removed(actor.row)
-        await self._trash_changed()
-        await self._reroute_or_notice(actor)
+        async with self._with_reserve():
+            async with self._structure:
+                if actor in self._copied:
+                    raise ConflictError(f"{actor.row.name} is being copied. Delete it when that is done.")
+                await actor.retire()
+                try:
+                    moves = await self._throw_out(actor, permanent)
+                except BaseException:
+                    actor.unretire()
+                    raise
+                await self._forget(actor)
+                if permanent:
+                    self._remove([target for _, target in moves.done])
+            await self._tell_removed(actor.row)
+            await self._trash_changed()
+            await self._reroute_or_notice(actor)
+
+    @asynccontextmanager
+    async def _with_reserve(self) -> AsyncIterator[None]:
+        """Do something for which the disk is never too full, as far as its reserve goes."""
+        await asyncio.to_thread(self._reserve.lend)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self._reserve.refill)
 
     async def _throw_out(self, actor: Actor, permanent: bool) -> Moves:
         """Move the folders out of the house and delete the row; all of it or nothing."""
@@ -698,6 +733,7 @@ class Manager:
                 remove_tree(path)
         except AiKoreError as error:
             loop.call_soon_threadsafe(self._notice, "error", error.message)
+        self._reserve.refill()
 
     async def _stop_and_wait(self, actor: Actor) -> None:
         with self._bus.subscribe() as changes:
@@ -736,7 +772,7 @@ class Manager:
 
     async def restore(self, entry_id: str) -> Actor:
         """Bring an instance back from the trash, under its old slug and name where they are free."""
-        async with self._structure:
+        async with self._structure, self._with_reserve():
             entry = await asyncio.to_thread(self._bin.entry, entry_id)
             card = entry.card
             old_slug = str(card["slug"])
@@ -771,16 +807,17 @@ class Manager:
 
     async def unlisted(self) -> list[dict[str, str]]:
         """Return the folders in ``instances/`` that belong to no instance."""
-        return [one.view() for one in await asyncio.to_thread(self._find_unlisted)]
+        return [one.view() for one in await self._find_unlisted()]
 
-    def _find_unlisted(self) -> list[Unlisted]:
-        known = {row.slug for row in self._rows()}
-        return find_unlisted(self.settings.instances_dir, known, self._library.list())
+    async def _find_unlisted(self) -> list[Unlisted]:
+        stored = await self._database.run(lambda s: set(s.scalars(select(InstanceRow.slug))))  # also what is left out
+        known = stored | {row.slug for row in self._rows()}
+        return await asyncio.to_thread(lambda: find_unlisted(self.settings.instances_dir, known, self._library.list()))
 
     async def take_in(self, slug: str) -> Actor:
         """Make an instance of a folder without one, as it lies there; what runs in it is adopted."""
         async with self._structure:
-            found = {one.slug: one for one in await asyncio.to_thread(self._find_unlisted)}
+            found = {one.slug: one for one in await self._find_unlisted()}
             if slug not in found:
                 raise NotFoundError(f"There is no folder {slug[:80]!r} without an instance.")
             card = found[slug].card
@@ -791,7 +828,7 @@ class Manager:
             await asyncio.to_thread(self.files.complete, slug)
             await self._database.run(lambda s: s.add(row))
             self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
-            actor = self._actors[row.id] = Actor(row, self)
+            actor = self._actors[row.id] = self._actor_of(row)
             await actor.adopt()
             actor.begin()
             await self._write_card(row)
@@ -813,7 +850,7 @@ class Manager:
             raise
         self._remove(await asyncio.to_thread(self._bin.drop, entry_id))
         self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
-        actor = self._actors[row.id] = Actor(row, self)
+        actor = self._actors[row.id] = self._actor_of(row)
         await self._write_card(row)
         actor.begin()
         self._take_over_pins(actor)

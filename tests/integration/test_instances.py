@@ -418,3 +418,22 @@ def test_the_disk_reserve_is_kept(aikore_factory: object) -> None:
     answer = server.http.post("/api/instances", json={"name": "n", "base_blueprint": "web"})
     assert (answer.status_code, problem(answer)) == (507, "storage_failed")
     assert list((server.home / "instances").iterdir()) == []
+
+
+KILLED_BARS = {
+    "one bar": r"for i in $(seq 9); do printf '\r %d%%|###  | half' $i; done; sleep 0.2; printf '\r 37%%|##'",
+    "nested bars": r"for i in $(seq 9); do printf '\router %d\n\rinner %d\033[A' $i $i; done",
+    "a block": r"printf 'one\ntwo'; for i in $(seq 9); do printf '\r\033[2K\033[A\033[2Kone %d\ntwo %d' $i $i; done",
+}
+
+
+@pytest.mark.parametrize("bars", KILLED_BARS)
+def test_the_last_words_of_a_killed_app_are_a_whole_line_and_no_bar(aikore: AiKoreServer, bars: str) -> None:
+    aikore.blueprint("bar", f"echo Loading the model\n{KILLED_BARS[bars]}\ntouch drawn; sleep 600", ready="process")
+    slug = aikore.create("w", "bar")["slug"]
+    aikore.post(slug, "start")
+    wait_until((aikore.home / "instances" / slug / "drawn").exists)
+    os.kill(aikore.wait_status(slug, "started")["pid"], signal.SIGKILL)
+    failed = aikore.wait_status(slug, "error")
+    assert failed["status_detail"] == "ended by SIGKILL: Loading the model"
+    assert failed["failure"]["code"] == "killed" and failed["failure"]["lines"][-1] == "Loading the model"
