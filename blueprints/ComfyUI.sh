@@ -8,6 +8,7 @@
 # base_path = "strip"
 # ready = { path = "/system_stats", timeout = 900 }
 # stop_signal = "SIGINT"
+# warn = ["IMPORT FAILED"]
 # ///
 #
 # Variables (set them in the instance's environment):

@@ -24,6 +24,8 @@ CLOSING = re.compile(r"# ///\s*")
 TEXT_MAX = 500
 """Characters of a text in a header."""
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL")
+WARN_MOST = 20
+"""Texts that make a line a warning."""
 TIMEOUT_MAX = 7 * 24 * 3600
 _WHERE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
 _TAG = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -50,6 +52,8 @@ class Header:
     base_path: Literal["strip", "keep"] = "strip"
     ready: Ready = field(default_factory=Ready)
     stop_signal: str = "SIGTERM"
+    warn: tuple[str, ...] = ()
+    """Words that make a line of the log a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,15 @@ def _provides(key: str, value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(cast(list[str], value)))
 
 
+def _warn(key: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > WARN_MOST:
+        raise _Refused(key, f'{key} must be a list of at most {WARN_MOST} texts like ["IMPORT FAILED"].')
+    words = [_text(key, word) for word in value]
+    if not all(words):
+        raise _Refused(key, f"{key} must not hold an empty text: every line would be a warning.")
+    return tuple(dict.fromkeys(words))
+
+
 def _path(key: str, value: object) -> str:
     text = _text(key, value)
     if not re.fullmatch(r"/[!-~]*", text) or "#" in text:
@@ -211,4 +224,5 @@ _KEYS: dict[str, Callable[[str, object], Any]] = {
     "base_path": _choice("strip", "keep"),
     "ready": _ready,
     "stop_signal": _choice(*STOP_SIGNALS),
+    "warn": _warn,
 }

@@ -32,6 +32,7 @@ class BlueprintView(BaseModel):
     base_path: Literal["strip", "keep"] = Field(description="`keep`: the app is told the path it is served under.")
     ready: ReadyView
     stop_signal: str
+    warn: list[str] = Field(description="Texts that make a line of the log a warning.")
     source: Literal["stock", "custom"]
     error: str | None = Field(description="Why nothing can be made from it; names the line.")
 
@@ -92,6 +93,7 @@ def blueprint_view(blueprint: Blueprint) -> BlueprintView:
         base_path=header.base_path,
         ready=ReadyView.model_validate(header.ready),
         stop_signal=header.stop_signal,
+        warn=list(header.warn),
         source=blueprint.source,
         error=blueprint.error,
     )

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -105,6 +106,9 @@ class Actor:
         self._retired = False
         self._look_due = False
         self._last_words: tuple[str, ...] = ()
+        self._starved = False
+        self.out_of_memory: Callable[[], bool] = lambda: False
+        """Says whether the system has just killed something for want of memory. Blocking."""
         self._retry: asyncio.TimerHandle | None = None
         self._quiet: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -258,6 +262,7 @@ class Actor:
         if isinstance(given, lifecycle.Exited | lifecycle.SpawnFailed) and self.state is not before:
             self._note_ending(before, given)
             self._last_words = given.tail if isinstance(given, lifecycle.Exited) else ()
+            self._starved = isinstance(given, lifecycle.Exited) and given.out_of_memory
         if any(isinstance(effect, lifecycle.Spawn) for effect in effects):
             self.handle = self.started_at = None  # those of the run before
         if self.state.status is not before.status:
@@ -282,7 +287,8 @@ class Actor:
         self.status_since = utcnow()
         state = self.state
         failed = state.status is Status.ERROR and not state.harm
-        self.failure = diagnose(self._last_words, state.exit_code, state.exit_signal, state.detail) if failed else None
+        words = self._last_words, state.exit_code, state.exit_signal, state.detail
+        self.failure = diagnose(*words, out_of_memory=self._starved) if failed else None
         if self._retry and not self.state.retry_pending:
             self._retry.cancel()
         if self._quiet:
@@ -353,12 +359,16 @@ class Actor:
         except OSError:
             log.exception("%s: its route cannot be closed", self.row.slug)
         tail: tuple[str, ...] = ()
+        out_of_memory = False
         if not ended.clean and not ended.requested:
             try:
-                tail = await asyncio.to_thread(last_lines, self.folder, record.log_offset)
+                tail = await asyncio.to_thread(last_lines, self.folder, record.log_offset, ended.words_end)
+                out_of_memory = await asyncio.to_thread(self.out_of_memory)
             except Exception:
                 log.exception("%s: the end of its log cannot be read", self.row.slug)
-        return lifecycle.Exited(record.run, ended.code, ended.signal, ended.lost, tail, ended.ended_at, ended.left)
+        return lifecycle.Exited(
+            record.run, ended.code, ended.signal, ended.lost, tail, ended.ended_at, ended.left, out_of_memory
+        )
 
     async def _listen_for_stages(self, run: int, clear: bool) -> None:
         await self._workshop.stages.watch(self.folder, lambda text: self.tell(lifecycle.Stage(run, text)), clear)

@@ -14,8 +14,18 @@ from typing import Any
 SHOWN_LINES = 12
 
 
-KILLED = "It was killed, most likely because the machine's memory (RAM) ran out"
-KILLED_ADVICE = "Stop other instances or give the machine more memory. The system's log (dmesg) names what it killed."
+KILLED = "It was killed from outside (SIGKILL)"
+KILLED_ADVICE = (
+    "AiKore did not do it, and no sign was seen that memory ran out. Look for who sends SIGKILL (a person, a script, a "
+    "supervisor); the system's log (dmesg) may say more."
+)
+STARVED = (
+    "memory",
+    "The machine's memory (RAM) ran out, and the system killed it",
+    "Stop other instances, use a smaller model, or give the machine or its container more memory or swap. The system's "
+    "log (dmesg) names what it killed.",
+)
+"""Said only where the kernel counted a kill for want of memory just then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +225,9 @@ RULES = (
     ),
 )
 
+SHELL_KILLED = re.compile(r"line \d+: +\d+ Killed\b")
+"""What bash says of a program that got SIGKILL."""
+
 VAGUE_RULES = (
     _rule(
         "no_matching_package",
@@ -222,7 +235,7 @@ VAGUE_RULES = (
         "A package could not be found in a version for this Python",
         "Check the name and version in the launch script; some packages lag behind new Python versions.",
     ),
-    _rule("killed", r"line \d+: +\d+ Killed\b", KILLED, KILLED_ADVICE),
+    _Rule("killed", SHELL_KILLED, KILLED, KILLED_ADVICE),
 )
 """Asked when no rule knew more: pip says the first after a network failure too."""
 
@@ -242,15 +255,22 @@ BY_STATUS = {
 SHELL_CODES = {137: "SIGKILL", 139: "SIGSEGV", 134: "SIGABRT"}
 
 
-def diagnose(tail: Sequence[str], code: int | None, signal: str | None, detail: str = "") -> Failure:
-    """Return the likely cause. ``tail``: the log's last lines; ``detail``: what AiKore itself says about the end."""
+def diagnose(
+    tail: Sequence[str], code: int | None, signal: str | None, detail: str = "", out_of_memory: bool = False
+) -> Failure:
+    """Return the likely cause. ``tail``: the log's last lines; ``detail``: what AiKore itself says about the end.
+
+    ``out_of_memory``: the kernel has just killed something for want of memory.
+    """
     shown = tuple(tail[-SHOWN_LINES:])
+    status = signal or SHELL_CODES.get(code or 0, str(code))
+    if out_of_memory and (status == "SIGKILL" or any(SHELL_KILLED.search(line) for line in tail)):
+        return Failure(*STARVED, shown)
     for rules in (RULES, VAGUE_RULES):
         for line in (detail, *reversed(tail)):
             for rule in rules:
                 if found := rule.pattern.search(line):
                     return _told(rule, found, shown)
-    status = signal or SHELL_CODES.get(code or 0, str(code))
     if known := BY_STATUS.get(status):
         return Failure(*known, shown)
     return Failure("unknown", detail.partition(":")[0] or "It ended by itself", UNKNOWN_ADVICE, shown)

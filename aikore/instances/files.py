@@ -66,17 +66,27 @@ def clean_script(content: str) -> bytes:
     return data
 
 
-def last_lines(folder: Path, since: int = 0) -> tuple[str, ...]:
+def last_lines(folder: Path, since: int = 0, until: int | None = None) -> tuple[str, ...]:
     """Return the last lines with text of an instance's log, without colours, each cut at 500 characters.
 
-    ``since`` is the log's offset at which the run began; what lies before was said by another one.
+    ``since`` is the log's offset at which the run began; what lies before was said by another one. What lies from
+    ``until`` on was redrawn to the last (progress bars) and says nothing.
     """
     logs = folder / "logs"
     with suppress(OSError), open(open_plain(logs / "output.log"), "rb") as log:
-        log.seek(max(0, since - _log_start(logs), os.fstat(log.fileno()).st_size - TAIL_BYTES))
-        text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", log.read(2 * TAIL_BYTES)).replace(b"\r", b"\n")
-        texts = [line.decode("utf-8", "replace").rstrip()[:500] for line in text.split(b"\n") if line.strip()]
-        return tuple(texts[-TAIL_LINES:])
+        begun, size = _log_start(logs), os.fstat(log.fileno()).st_size
+        end = size if until is None else min(max(until - begun, 0), size)
+        start = max(0, since - begun, end - TAIL_BYTES)
+        log.seek(start)
+        text = log.read(min(max(end - start, 0), 2 * TAIL_BYTES))
+        if end < size:
+            text = text[: text.rfind(b"\n") + 1]
+        text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", text).replace(b"\r\n", b"\n")
+        texts = [
+            line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace").rstrip()[:500]
+            for line in text.split(b"\n")
+        ]
+        return tuple([one for one in texts if one.strip()][-TAIL_LINES:])
     return ()
 
 

@@ -141,6 +141,7 @@ class Stage:
 @dataclass(frozen=True, slots=True)
 class Exited:
     """The run is over. ``lost``: its keeper was killed. ``tail``: the last lines of its log.
+    ``out_of_memory``: the system has just killed something for want of memory.
 
     ``left`` names the processes of a lost run that are, or may be, still there; else nothing of its tree is left.
     """
@@ -152,6 +153,7 @@ class Exited:
     tail: tuple[str, ...] = ()
     ended_at: float | None = None
     left: tuple[str, ...] = ()
+    out_of_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from aikore.blueprints.library import Library
 from aikore.config import Settings, shipped_dir
 from aikore.database.engine import Database
 from aikore.database.times import stamp, unix, utcnow
-from aikore.disk import remove_tree, storage
+from aikore.disk import Reserve, remove_tree, storage
 from aikore.errors import (
     AiKoreError,
     ConflictError,
@@ -35,11 +35,12 @@ from aikore.errors import (
     NotFoundError,
     ProxyError,
     StaleError,
+    StorageError,
     UnknownBlueprintError,
 )
 from aikore.events import Bus
 from aikore.identity import Original
-from aikore.instances import copied, lifecycle, ports, views
+from aikore.instances import copied, lifecycle, oom, ports, views
 from aikore.instances.actor import Actor, Readiness
 from aikore.instances.cards import write_card
 from aikore.instances.chores import Chores
@@ -55,6 +56,7 @@ from aikore.instances.stored import Faults, read_rows
 from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, TRASH, Removed
 from aikore.instances.trash import Moves, Trash
 from aikore.instances.unlisted import Unlisted, find_unlisted
+from aikore.instances.warned import Warned, WarnedBook, look
 from aikore.launch import desktop
 from aikore.launch.environment import Place, launch_environment
 from aikore.launch.keeper import machine_session
@@ -70,6 +72,11 @@ log = logging.getLogger(__name__)
 
 GPUS_KEY = "gpus"
 """House memory: the names of the GPUs that were seen."""
+
+WARNED_KEY = "warnings"
+"""House memory: the warnings in the logs of the present runs, and how far these were read."""
+WARNED_EVERY = 1.0
+"""Seconds between two looks for warnings."""
 
 SESSION_KEY = "session"
 """House memory: the machine session in which instances were last started by autostart; empty after a clean end."""
@@ -114,6 +121,7 @@ class Manager:
         self.flags = Flags(settings.flags_dir)
         self.files = InstanceFiles(settings)
         self._bin = Trash(settings)
+        self._reserve = Reserve(settings.reserve_file)
         self.runs = RunBook(database)
         self._database = database
         self._library = library
@@ -121,8 +129,10 @@ class Manager:
         self._bus = bus
         self._notices = notices
         self.pins = Pins(look_at_gpus)
+        self._warned = WarnedBook()
         self._actors: dict[int, Actor] = {}
         self._headers: dict[int, Header] = {}
+        self._oom = oom.OomWatch()
         self._faults: Faults = {}
         self.on_removed: list[Callable[[int], Awaitable[None]]] = []
         """What is awaited with the number of an instance that was removed."""
@@ -136,6 +146,8 @@ class Manager:
         """Instances that are being copied."""
         self._structure = asyncio.Lock()
         self._dirty: set[int] = set()
+        self._written: dict[int, tuple[str, int | None, int]] = {}
+        """Status, PID and run of each instance as this manager last had them written."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     # Start and end ------------------------------------------------------------------------------------------
@@ -151,10 +163,11 @@ class Manager:
             await self._part_from(original, rows)
         await self._give_displays(rows)
         self.pins.remember(await self._database.run(lambda s: _recall(s, GPUS_KEY)))
+        self._warned.remember(await self._database.run(lambda s: _recall(s, WARNED_KEY)))
         for number in self._faults.keys() - {row.id for row in rows}:
             self._notice("error", LEFT_OUT.format(number))
         self._headers = {row.id: Header() for row in rows}
-        self._actors = {row.id: Actor(row, self) for row in rows}
+        self._actors = {row.id: self._actor_of(row) for row in rows}
         await asyncio.gather(*(actor.adopt() for actor in self._actors.values()))
         alive = {actor.row.slug for actor in self._actors.values() if actor.state.status in lifecycle.ALIVE}
         await asyncio.to_thread(self.flags.keep, alive)
@@ -173,7 +186,19 @@ class Manager:
                 f"Folders in instances/ that belong to no instance: {names}. Take them in again in the trash's dialog.",
             )
         self._loaded = True
+        self._background(self._follow_warnings())
         self._background(self._follow_disks())
+        self._background(self._follow_oom())
+
+    def _actor_of(self, row: InstanceRow) -> Actor:
+        actor = Actor(row, self)
+        actor.out_of_memory = self._oom.killed_lately
+        return actor
+
+    async def _follow_oom(self) -> None:
+        while True:
+            await asyncio.sleep(oom.LOOK_EVERY)
+            await asyncio.to_thread(self._oom.look)
 
     async def _part_from(self, original: Original, rows: list[InstanceRow]) -> None:
         """Give this copy ports of its own where it needs them, and say so."""
@@ -185,7 +210,7 @@ class Manager:
         moved = [(row.name, before[row.id], row.port) for row in rows if row.port != before[row.id]]
         self._notice("warning", copied.tell(original, moved))
         if original.lives:  # what starts by itself runs there already
-            await self._database.run(lambda s: _remember(s, machine_session()))
+            await self._remember_session(machine_session())
 
     async def _give_displays(self, rows: list[InstanceRow]) -> None:
         """Give a display number to instances of an AiKore that had no desktops."""
@@ -224,12 +249,23 @@ class Manager:
     async def autostart(self) -> None:
         """Start what is to start by itself, once per start of the machine or of the house."""
         session = machine_session()
-        if await self._database.run(lambda s: _remember(s, session)) == session:
+        if await self._remember_session(session) == session:
             return
         slots = asyncio.Semaphore(self.settings.autostart_parallel)
         for actor in self._actors.values():
             if actor.row.autostart:
                 self._background(self._autostart_one(actor, slots))
+
+    async def _remember_session(self, session: str) -> str:
+        """Remember a machine session and return the one before; "" where a disk refuses, which stops no start."""
+        if await self._database.run(lambda s: _recall(s, SESSION_KEY)) == session:
+            return session
+        async with self._with_reserve():
+            try:
+                return await self._database.run(lambda s: _remember(s, session))
+            except StorageError as error:
+                self._notice("error", error.message)
+                return ""
 
     async def _autostart_one(self, actor: Actor, slots: asyncio.Semaphore) -> None:
         async with slots:
@@ -245,7 +281,7 @@ class Manager:
 
     async def close_house(self) -> None:
         """End all instances side by side; return when nothing of them is left."""
-        await self._database.run(lambda s: _remember(s, ""))
+        await self._remember_session("")
         for actor in self._actors.values():
             self._background(actor.wish(lifecycle.Stop()))
         with self._bus.subscribe() as changes:
@@ -260,6 +296,7 @@ class Manager:
         for task in self._tasks:
             task.cancel()
         await self._write_statuses()
+        await self._keep_warnings()
         self.stages.close()
 
     async def _follow_disks(self) -> None:
@@ -321,7 +358,9 @@ class Manager:
 
     def view(self, actor: Actor) -> dict[str, Any]:
         header = self._headers.get(actor.row.id, Header())
-        return views.instance_view(actor, header, self.settings) | self.pins.view(actor.row.gpu_ids)
+        warnings = self._warned.view(actor.row.id, actor.state.run)
+        shown = views.instance_view(actor, header, self.settings)
+        return shown | self.pins.view(actor.row.gpu_ids) | {"warnings": warnings}
 
     def list_views(self) -> list[dict[str, Any]]:
         return [self.view(actor) for actor in self._ordered()]
@@ -448,7 +487,7 @@ class Manager:
             await asyncio.to_thread(self.files.discard, row.slug)
             raise
         self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
-        actor = self._actors[row.id] = Actor(row, self)
+        actor = self._actors[row.id] = self._actor_of(row)
         await self._write_card(row)
         return actor
 
@@ -643,21 +682,31 @@ class Manager:
         """Move an instance to the trash, or past it. With ``force`` it is stopped first."""
         if force:
             await self._stop_and_wait(actor)
-        async with self._structure:
-            if actor in self._copied:
-                raise ConflictError(f"{actor.row.name} is being copied. Delete it when that is done.")
-            await actor.retire()
-            try:
-                moves = await self._throw_out(actor, permanent)
-            except BaseException:
-                actor.unretire()
-                raise
-            await self._forget(actor)
-            if permanent:
-                self._remove([target for _, target in moves.done])
-        await self._tell_removed(actor.row)
-        await self._trash_changed()
-        await self._reroute_or_notice(actor)
+        async with self._with_reserve():
+            async with self._structure:
+                if actor in self._copied:
+                    raise ConflictError(f"{actor.row.name} is being copied. Delete it when that is done.")
+                await actor.retire()
+                try:
+                    moves = await self._throw_out(actor, permanent)
+                except BaseException:
+                    actor.unretire()
+                    raise
+                await self._forget(actor)
+                if permanent:
+                    self._remove([target for _, target in moves.done])
+            await self._tell_removed(actor.row)
+            await self._trash_changed()
+            await self._reroute_or_notice(actor)
+
+    @asynccontextmanager
+    async def _with_reserve(self) -> AsyncIterator[None]:
+        """Do something for which the disk is never too full, as far as its reserve goes."""
+        await asyncio.to_thread(self._reserve.lend)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self._reserve.refill)
 
     async def _throw_out(self, actor: Actor, permanent: bool) -> Moves:
         """Move the folders out of the house and delete the row; all of it or nothing."""
@@ -686,6 +735,7 @@ class Manager:
                 remove_tree(path)
         except AiKoreError as error:
             loop.call_soon_threadsafe(self._notice, "error", error.message)
+        self._reserve.refill()
 
     async def _stop_and_wait(self, actor: Actor) -> None:
         with self._bus.subscribe() as changes:
@@ -703,6 +753,7 @@ class Manager:
         actor.close()
         del self._actors[actor.row.id], self._headers[actor.row.id]
         self._dirty.discard(actor.row.id)
+        self._written.pop(actor.row.id, None)
         self.runs.drop(actor.row.id)
         self._faults.pop(actor.row.id, None)
         self._bus.publish(INSTANCE_REMOVED, Removed(id=actor.row.id))
@@ -724,7 +775,7 @@ class Manager:
 
     async def restore(self, entry_id: str) -> Actor:
         """Bring an instance back from the trash, under its old slug and name where they are free."""
-        async with self._structure:
+        async with self._structure, self._with_reserve():
             entry = await asyncio.to_thread(self._bin.entry, entry_id)
             card = entry.card
             old_slug = str(card["slug"])
@@ -759,16 +810,17 @@ class Manager:
 
     async def unlisted(self) -> list[dict[str, str]]:
         """Return the folders in ``instances/`` that belong to no instance."""
-        return [one.view() for one in await asyncio.to_thread(self._find_unlisted)]
+        return [one.view() for one in await self._find_unlisted()]
 
-    def _find_unlisted(self) -> list[Unlisted]:
-        known = {row.slug for row in self._rows()}
-        return find_unlisted(self.settings.instances_dir, known, self._library.list())
+    async def _find_unlisted(self) -> list[Unlisted]:
+        stored = await self._database.run(lambda s: set(s.scalars(select(InstanceRow.slug))))  # also what is left out
+        known = stored | {row.slug for row in self._rows()}
+        return await asyncio.to_thread(lambda: find_unlisted(self.settings.instances_dir, known, self._library.list()))
 
     async def take_in(self, slug: str) -> Actor:
         """Make an instance of a folder without one, as it lies there; what runs in it is adopted."""
         async with self._structure:
-            found = {one.slug: one for one in await asyncio.to_thread(self._find_unlisted)}
+            found = {one.slug: one for one in await self._find_unlisted()}
             if slug not in found:
                 raise NotFoundError(f"There is no folder {slug[:80]!r} without an instance.")
             card = found[slug].card
@@ -779,7 +831,7 @@ class Manager:
             await asyncio.to_thread(self.files.complete, slug)
             await self._database.run(lambda s: s.add(row))
             self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
-            actor = self._actors[row.id] = Actor(row, self)
+            actor = self._actors[row.id] = self._actor_of(row)
             await actor.adopt()
             actor.begin()
             await self._write_card(row)
@@ -801,7 +853,7 @@ class Manager:
             raise
         self._remove(await asyncio.to_thread(self._bin.drop, entry_id))
         self._headers[row.id] = await asyncio.to_thread(self._read_header, row)
-        actor = self._actors[row.id] = Actor(row, self)
+        actor = self._actors[row.id] = self._actor_of(row)
         await self._write_card(row)
         actor.begin()
         self._take_over_pins(actor)
@@ -863,6 +915,39 @@ class Manager:
         own = {"localhost", self.settings.host, self.settings.app_domain, *self.settings.allowed_hosts}
         others = (actor.row.hostname for actor in self._actors.values() if actor.row.id != own_id)
         return hostname in own or hostname in others
+
+    # Warnings -----------------------------------------------------------------------------------------------
+
+    async def _follow_warnings(self) -> None:
+        """Go along the logs of the runs whose blueprints name words to warn of."""
+        while True:
+            await asyncio.sleep(WARNED_EVERY)
+            due = [one for actor in self._actors.values() if (one := self._due_for_warnings(actor))]
+            found = await asyncio.to_thread(_look_all, [one for _, one in due]) if due else []
+            more = [
+                actor
+                for (actor, (_, _, before, last)), seen in zip(due, found, strict=True)
+                if self._warned.take(actor.row.id, before, seen, last)
+            ]
+            if more:
+                await self._keep_warnings()
+            for actor in more:
+                self.changed(actor)
+
+    def _due_for_warnings(self, actor: Actor) -> tuple[Actor, _Look] | None:
+        """Return what a look needs; None for an instance without words, or whose run was read to its end."""
+        header, handle = self._headers.get(actor.row.id), actor.handle
+        if header is None or not header.warn or handle is None or handle.record.run != actor.state.run:
+            return None
+        at = self._warned.at(actor.row.id, handle.record.run, handle.record.log_offset)
+        ended = actor.state.status not in lifecycle.ALIVE
+        return None if at is None else (actor, (self.folder(actor.row) / "logs", header.warn, at, ended))
+
+    async def _keep_warnings(self) -> None:
+        self._warned.forget(set(self._actors))
+        memory = self._warned.memory()
+        with suppress(AiKoreError):
+            await self._database.run(lambda s: _keep(s, WARNED_KEY, memory))
 
     # GPUs ---------------------------------------------------------------------------------------------------
 
@@ -1051,6 +1136,7 @@ class Manager:
             if (actor := self._actors.get(actor_id))
         ]
         self._dirty.clear()
+        seen = [one for one in seen if self._written.get(one[0].id) != one[1:]]  # a new detail alone costs no disk
 
         def work(session: Session) -> None:
             for row, status, pid, run in seen:
@@ -1058,11 +1144,14 @@ class Manager:
                 session.execute(update(InstanceRow).where(InstanceRow.id == row.id).values(told))
 
         for row, status, pid, run in seen:
-            row.status, row.pid, row.last_run = status, pid, run
+            row.status, row.pid, row.last_run = self._written[row.id] = status, pid, run
         try:
-            await self._database.run(work)
+            if seen:
+                await self._database.run(work)
             await self.runs.write()
         except AiKoreError as error:
+            for row, *_ in seen:
+                self._written.pop(row.id, None)
             self._notice("error", error.message)
 
     def _notice(self, level: Level, message: str) -> None:
@@ -1102,6 +1191,14 @@ class Manager:
 def _number(value: object, instead: int) -> int:
     """Return a number of a card, where it is one."""
     return value if isinstance(value, int) and 0 <= value < 2**31 else instead
+
+
+_Look = tuple[Path, tuple[str, ...], Warned, bool]
+"""The arguments of :func:`aikore.instances.warned.look`."""
+
+
+def _look_all(looks: list[_Look]) -> list[Warned]:
+    return [look(*one) for one in looks]
 
 
 def _restoring(number: int) -> str:

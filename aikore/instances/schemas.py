@@ -160,6 +160,14 @@ class Pin(BaseModel):
     reason: str = Field(description="What is wrong with it, and what to do.")
 
 
+class Warnings(BaseModel):
+    """Lines of the present run's log that its blueprint warns of."""
+
+    count: int
+    text: str = Field(description="The first of them.")
+    offset: int = Field(description="Where it begins in the log.")
+
+
 class Instance(BaseModel):
     """An instance as it now is."""
 
@@ -177,6 +185,7 @@ class Instance(BaseModel):
     exit_code: int | None
     exit_signal: str | None
     failure: FailureView | None = Field(description="Given when the status is `error`.")
+    warnings: Warnings | None = Field(description="Given while its log holds lines that its blueprint warns of.")
     pid: int | None
     port: int
     vnc_port: int | None

@@ -16,6 +16,7 @@ import errno
 import json
 import os
 import re
+import resource
 import select
 import signal
 import stat
@@ -108,6 +109,8 @@ class Log:
         self.fd = -1
         self.index_fd = -1
         self.lost = 0
+        self.words_end = 0
+        """The offset behind the last that was said, and not only drawn and redrawn."""
         self.fold = Fold(self)
         self.line_open = False
         self.live_due = 0.0
@@ -154,6 +157,10 @@ class Log:
         if self.live_shown and (self.offset != end or not self.fold.busy):
             self._show_live(self.fold.picture() if self.fold.busy else b"")
 
+    def redrawn(self, size: int) -> None:
+        """Learn that the last bytes stored were no words of the program's either."""
+        self.words_end = min(self.words_end, self.offset - size)
+
     def tail(self, size: int) -> bytes:
         """Return the last whole lines of the current file within ``size`` bytes, and the line that is not ended."""
         at = max(0, self.size - size)
@@ -187,8 +194,13 @@ class Log:
             pass
         self.live_shown = drawn
 
-    def append(self, data: bytes) -> None:
-        """Store bytes that are final."""
+    def append(self, data: bytes, drawn: bool = False) -> None:
+        """Store bytes that are final; ``drawn`` ones are no words of the program's."""
+        self._store(data)
+        if not drawn and data.strip():
+            self.words_end = self.offset
+
+    def _store(self, data: bytes) -> None:
         if not data:
             return
         if self.lost:
@@ -456,6 +468,7 @@ class Keeper:
         self.record.update(
             state="exited",
             requested=self.requested,
+            words_end=self.log.words_end,
             exit_code=None if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status),
             exit_signal=_signal_name(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else None,
             ended_at=time.time(),
@@ -555,6 +568,16 @@ def _tell(line: dict[str, object]) -> None:
     os.dup2(2, 1)
 
 
+def _limit_open_files(soft: object) -> None:
+    """Give the program the limit that AiKore was started with: AiKore's own is raised beyond what select(2) bears."""
+    if soft is None:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (int(str(soft)), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    except (OSError, ValueError):
+        pass
+
+
 def main() -> int:
     """Hold one run from its start to its end."""
     with open(0, "rb", closefd=False) as stdin:
@@ -563,6 +586,7 @@ def main() -> int:
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
     libc.prctl(PR_SET_NAME, b"aikore-keeper", 0, 0, 0)
+    _limit_open_files(orders.get("open_files"))
     try:
         folder = _hold_folder(orders)
         read_end, write_end = os.pipe2(os.O_CLOEXEC)

@@ -41,6 +41,8 @@ class RunExit:
     requested: bool = False
     ended_at: float | None = None
     left: tuple[str, ...] = ()
+    words_end: int | None = None
+    """The log's offset from which on was only drawn and redrawn, such as progress bars."""
 
     @property
     def clean(self) -> bool:

@@ -73,6 +73,7 @@ def _record(data: Mapping[str, Any]) -> RunRecord:
             signal=None if data["exit_signal"] is None else _text(data["exit_signal"]),
             requested=data["requested"] is True,
             ended_at=None if data["ended_at"] is None else _moment(data["ended_at"]),
+            words_end=_known(data.get("words_end")),
         ),
     )
 

@@ -50,10 +50,14 @@ class Store(Protocol):
     line_open: bool
     """Whether the last byte stored is no line's end."""
 
-    def append(self, data: bytes) -> None: ...
+    def append(self, data: bytes, drawn: bool = False) -> None:
+        """Store bytes; ``drawn`` ones were redrawn before and are no words that a program said."""
 
     def tail(self, size: int) -> bytes:
         """Return what was stored last."""
+
+    def redrawn(self, size: int) -> None:
+        """Learn that the last ``size`` bytes stored are being redrawn: they were no words either."""
 
 
 def last_drawn(line: bytes) -> bytes:
@@ -133,6 +137,7 @@ class Fold:
             self._end_block(finish=True)
         if self.held is not None:
             self._store_held(b"\n")
+            self._flush_ended(drawn=True)
         self._flush_ended()
 
     # Lines redrawn with CR alone ------------------------------------------------------------------------------
@@ -170,16 +175,16 @@ class Fold:
         drawings = sum(bool(one.strip(b" \n")) for one in held.split(b"\r"))
         if self._store.line_open or not end or drawings > 1:
             self._flush_ended()
-            self._store.append((b"\r" if self._store.line_open else b"") + line + end)
+            self._store.append((b"\r" if self._store.line_open else b"") + line + end, drawn=True)
             return
         self._ended += line + end
         if len(self._ended) > HELD_LINE_MAX:
             self._flush_ended()
 
-    def _flush_ended(self) -> None:
+    def _flush_ended(self, drawn: bool = False) -> None:
         if self._ended:
             lines, self._ended = self._ended, b""
-            self._store.append(lines)
+            self._store.append(lines, drawn)
         self._ended_due = None
 
     # Blocks of lines ------------------------------------------------------------------------------------------
@@ -223,7 +228,7 @@ def _lines(data: bytes) -> list[bytes]:
 class _Row:
     """One line of a block. ``kept`` is what the store already has of it."""
 
-    __slots__ = ("ghost", "kept", "open", "passed", "runs", "width")
+    __slots__ = ("ghost", "kept", "open", "passed", "redrawn", "runs", "width")
 
     def __init__(self) -> None:
         self.runs: Runs = []
@@ -235,6 +240,8 @@ class _Row:
         """The bytes of it that are stored, without a line's end."""
         self.passed = False
         """Whether the cursor left it by a line feed."""
+        self.redrawn = False
+        """Whether something was drawn over what stood there."""
 
     @property
     def blank(self) -> bool:
@@ -255,6 +262,7 @@ class _Row:
                 old.append((style, text))
             self.width = end
             return
+        self.redrawn = True
         if column == 0 and end >= self.width:
             self.runs = [(style, text)]
         else:
@@ -267,6 +275,7 @@ class _Row:
     def erase(self, start: int, end: int) -> None:
         """Wipe the columns from ``start`` to ``end``."""
         old = self.runs
+        self.redrawn = self.redrawn or self.width > start
         if end >= self.width:
             self.runs = _cut(old, 0, start)
             self.width = min(self.width, start)
@@ -458,8 +467,9 @@ class _Block:
         if count == 0:
             return [self._stored(rest, is_open=True)]
         known = sum(row.kept is not None and not row.open for row in self._rows)
-        wanted = lines[max(0, len(lines) - known - min(count, ROWS_MAX)) : len(lines) - known]
-        return [self._stored(line, is_open=False) for line in wanted]
+        first = max(0, len(lines) - known - min(count, ROWS_MAX))
+        self._store.redrawn(sum(len(line) + 1 for line in lines[first:]) + len(rest))
+        return [self._stored(line, is_open=False) for line in lines[first : len(lines) - known]]
 
     @staticmethod
     def _stored(line: bytes, is_open: bool) -> _Row:
@@ -575,13 +585,13 @@ class _Block:
                 text = text[len(row.open) :]
             else:
                 text = b"\r" + text
-            self._append(text + end)
+            self._append(text + end, row.redrawn)
         elif drawn is None or drawn == row.kept:
             if row.kept is None and row.passed:
                 self._append(b"\n")
         else:
-            self._append((b"\n" if self._store.line_open else b"") + _bytes(drawn) + end)
+            self._append((b"\n" if self._store.line_open else b"") + _bytes(drawn) + end, row.redrawn)
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, data: bytes, drawn: bool = False) -> None:
         if data:
-            self._store.append(data)
+            self._store.append(data, drawn)

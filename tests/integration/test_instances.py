@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -404,6 +406,25 @@ def test_events_begin_with_a_snapshot_and_are_numbered(aikore: AiKoreServer) -> 
     assert [s for i, s in enumerate(seen) if i == 0 or seen[i - 1] != s] == ["stopped", "starting", "started"]
 
 
+def test_a_new_stage_is_told_and_writes_nothing_to_the_database(aikore: AiKoreServer) -> None:
+    aikore.blueprint("stages", "exec sleep 1000")
+    aikore.create("s", "stages")
+    aikore.post("s", "start")
+    wait_until(lambda: aikore.get("s")["pid"], what="the program runs")
+    with (
+        closing(sqlite3.connect(aikore.home / "aikore.db", isolation_level=None)) as database,
+        aikore.events() as events,
+    ):
+        wait_until(lambda: database.execute("SELECT pid FROM instances").fetchone()[0], what="the start is written")
+        database.execute("BEGIN IMMEDIATE")  # whoever writes now waits, and who reads after that waits, too
+        for number in range(3):
+            (aikore.home / "instances/s/stage").write_text(f"stage {number}")
+            while json.loads(events.recv(10)).get("data", {}).get("status_detail") != f"stage {number}":
+                pass
+        assert aikore.http.get("/api/instances/s/runs", timeout=3).json()[0]["ended_at"] is None
+        database.execute("ROLLBACK")
+
+
 def test_a_foreign_page_can_change_nothing(aikore: AiKoreServer) -> None:
     aikore.create("t", "ticker")
     evil = {"Origin": "http://evil.example"}
@@ -418,3 +439,22 @@ def test_the_disk_reserve_is_kept(aikore_factory: object) -> None:
     answer = server.http.post("/api/instances", json={"name": "n", "base_blueprint": "web"})
     assert (answer.status_code, problem(answer)) == (507, "storage_failed")
     assert list((server.home / "instances").iterdir()) == []
+
+
+KILLED_BARS = {
+    "one bar": r"for i in $(seq 9); do printf '\r %d%%|###  | half' $i; done; sleep 0.2; printf '\r 37%%|##'",
+    "nested bars": r"for i in $(seq 9); do printf '\router %d\n\rinner %d\033[A' $i $i; done",
+    "a block": r"printf 'one\ntwo'; for i in $(seq 9); do printf '\r\033[2K\033[A\033[2Kone %d\ntwo %d' $i $i; done",
+}
+
+
+@pytest.mark.parametrize("bars", KILLED_BARS)
+def test_the_last_words_of_a_killed_app_are_a_whole_line_and_no_bar(aikore: AiKoreServer, bars: str) -> None:
+    aikore.blueprint("bar", f"echo Loading the model\n{KILLED_BARS[bars]}\ntouch drawn; sleep 600", ready="process")
+    slug = aikore.create("w", "bar")["slug"]
+    aikore.post(slug, "start")
+    wait_until((aikore.home / "instances" / slug / "drawn").exists)
+    os.kill(aikore.wait_status(slug, "started")["pid"], signal.SIGKILL)
+    failed = aikore.wait_status(slug, "error")
+    assert failed["status_detail"] == "ended by SIGKILL: Loading the model"
+    assert failed["failure"]["code"] == "killed" and failed["failure"]["lines"][-1] == "Loading the model"

@@ -29,11 +29,20 @@ def test_every_key_is_read() -> None:
             'base_path = "keep"',
             'ready = { path = "/system_stats", timeout = 900 }',
             'stop_signal = "SIGINT"',
+            'warn = ["IMPORT FAILED", "IMPORT FAILED", "out of date"]',
         )
     )
     ready = Ready("http", "/system_stats", 900.0)
     assert header == Header(
-        "ComfyUI", "Images", "Nodes", "https://example.org/x", ("comfyui",), "keep", ready, "SIGINT"
+        "ComfyUI",
+        "Images",
+        "Nodes",
+        "https://example.org/x",
+        ("comfyui",),
+        "keep",
+        ready,
+        "SIGINT",
+        ("IMPORT FAILED", "out of date"),
     )
 
 
@@ -55,6 +64,10 @@ def test_a_ready_table_may_be_written_as_a_section() -> None:
     [
         (['name = "x"', 'nmae = "y"'], 4),
         (["name = 3"], 3),
+        (['warn = "IMPORT FAILED"'], 3),
+        (['warn = [""]'], 3),
+        (['warn = ["a\\nb"]'], 3),
+        (["warn = [3]"], 3),
         (['name = ""'], 3),
         (['name = "x"', "a b"], 4),
         (['name = "x"', 'name = "y"'], 4),

@@ -245,3 +245,19 @@ def test_odd_texts_are_neither_slow_nor_formatted() -> None:
     odd = ["{0} {} %s: command not found", "a" * 500 + ": command not found"] * 30
     assert diagnose(odd, 127, None).code == "missing_command"
     assert len(diagnose(["x"] * 60, 1, None).lines) == 12
+
+
+def test_memory_is_named_for_a_kill_only_where_the_kernel_counted_one() -> None:
+    lines = ["launch.sh: line 5: 12345 Killed                  python main.py"]
+    for tail, code, signal in (
+        (lines, 1, None),
+        ([], None, "SIGKILL"),
+        ([], 137, None),
+        (["Permission denied"], None, "SIGKILL"),
+    ):
+        assert diagnose(tail, code, signal, out_of_memory=True).code == "memory"
+    for tail, code, signal in ((lines, 1, None), ([], None, "SIGKILL"), ([], 137, None)):
+        failure = diagnose(tail, code, signal)
+        assert failure.code == "killed"
+        assert "ran out" not in failure.cause
+    assert diagnose([], 1, None, out_of_memory=True).code == "unknown", "what ended by itself was not killed"

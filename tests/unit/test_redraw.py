@@ -35,8 +35,10 @@ class Memory:
     @line_open.setter
     def line_open(self, value: bool) -> None: ...
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes, drawn: bool = False) -> None:
         self.data += data
+
+    def redrawn(self, size: int) -> None: ...
 
     def tail(self, size: int) -> bytes:
         return bytes(self.data[-size:])

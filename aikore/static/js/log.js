@@ -31,8 +31,8 @@ function open(panel, instance) {
   panel.append(el("div", { class: "tools-bar log-bar" }, finder.form, others.bar, el("span", { class: "space" }), follow,
     choice(host, pane, "wrap", "Wrap", true), choice(host, pane, "times", "Times", false),
     el("a", { href: address(`${source.base}/download`), download: "", text: "Download", "data-testid": "log-download" }), problem), host);
-  void attempt(loadStyleOf("log").then(() => pane.toEnd()));
-  return { close: () => { finder.close(); pane.close(); others.close(); }, show: () => pane.later() };
+  const begun = attempt(loadStyleOf("log").then(() => pane.toEnd()));
+  return { close: () => { finder.close(); pane.close(); others.close(); }, show: () => pane.later(), at: (offset) => void attempt(begun.then(() => pane.show(offset))) };
 }
 
 /** A choice of how lines look, which the browser remembers.

@@ -82,6 +82,7 @@ function makeCells(now) {
   const since = el("time", { class: "since" });
   const status = el("span", { class: "unseen" });
   const state = el("span", { class: "state" }, el("i", { "aria-hidden": "true" }), status, words, since);
+  const warned = el("button", { class: "chip warned", "data-testid": "warnings", onclick: () => openTool("log", now(), now().warnings?.offset) });
   const gpus = cell("gpu");
   const auto = cell("auto");
   const address = el("a", { target: "_blank", rel: "noopener" });
@@ -90,15 +91,16 @@ function makeCells(now) {
   const log = el("button", { class: "picture", title: "Log (L)", "aria-label": "Log", "data-testid": "log", onclick: () => openTool("log", now()) }, icon("lines"));
   const more = el("button", { class: "picture", title: "More (M)", "aria-label": "More", "aria-haspopup": "menu", "data-testid": "more", onclick: () => openMenu(now(), more) }, icon("more"));
   const all = [
-    cell("choose", box), cell("name", el("span", { class: "line", ondblclick: () => openTool("view", now()) }, handle, title, slot)), cell("blueprint", blueprint), cell("status", state), gpus,
+    cell("choose", box), cell("name", el("span", { class: "line", ondblclick: () => openTool("view", now()) }, handle, title, slot, warned)), cell("blueprint", blueprint), cell("status", state), gpus,
     figure("cpu"), figure("memory"), figure("gpu"), auto, cell("address", address), cell("acts", el("span", { class: "acts" }, go, view, log, more)),
   ];
-  for (const node of [box, address, go, view, log, more]) node.tabIndex = -1;
-  const reachable = () => [box, ...(address.href ? [address] : []), go, view, log, more];
+  for (const node of [box, warned, address, go, view, log, more]) node.tabIndex = -1;
+  const reachable = () => [box, warned, ...(address.href ? [address] : []), go, view, log, more];
   let drawing = "";
   const update = (/** @type {Instance} */ instance) => {
     setText(title, instance.name);
     title.title = instance.name;
+    showWarnings(instance, warned);
     slot.hidden = !instance.is_comfyui_active_slot;
     setText(blueprint, blueprintName(instance));
     const wanted = drawingOf(instance);
@@ -131,6 +133,15 @@ function showState({ status, status_detail: detail, status_since: time, failure,
   since.dateTime = time;
   setText(since, ago(time));
   state.title = `${detail ? `${status}: ${detail}` : status}\nsince ${new Date(time).toLocaleString()}`;
+}
+
+/** Leads to the line of the log that its blueprint warns of. @param {Instance} instance @param {HTMLElement} chip */
+function showWarnings({ name, warnings }, chip) {
+  chip.hidden = !warnings || !access.may("logs.read");
+  if (!warnings) return;
+  setText(chip, `⚠ ${warnings.count}`);
+  chip.title = `${warnings.text}${warnings.count > 1 ? `\nand ${warnings.count - 1} more in its log` : ""}`;
+  chip.setAttribute("aria-label", `${warnings.count === 1 ? "A warning" : `${warnings.count} warnings`} in the log of ${name}`);
 }
 
 /** @param {Pin[] | null} pins @returns {HTMLElement[]} */

@@ -34,14 +34,15 @@ const columnOf = (one) => (phone.matches ? 0 : one.column);
 /** @param {ToolKind} kind @param {Instance} instance */
 const opens = (kind, instance) => access.may(kind.permission) && (kind.offered?.(instance) ?? true);
 
-/** @param {string} kind @param {Instance} instance */
-export function openTool(kind, instance) {
+/** @param {string} kind @param {Instance} instance @param {number} [place] what is shown of it, where the tool has places */
+export function openTool(kind, instance, place) {
   const key = `${kind}-${instance.id}`;
   const found = TOOL_KINDS.find((one) => one.kind === kind);
   if (!found || !opens(found, instance)) return;
   if (!open.has(key)) make(key, found, instance, current);
   show(key);
   showPane("tools");
+  if (place !== undefined) open.get(key)?.tool.at?.(place);
 }
 
 /** @param {string} key @param {ToolKind} kind @param {Instance} instance @param {number} column */

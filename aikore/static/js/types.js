@@ -23,6 +23,7 @@
  * @property {"strip" | "keep"} base_path
  * @property {string} status_since
  * @property {{code: string, cause: string, advice: string, lines: string[]} | null} failure
+ * @property {{count: number, text: string, offset: number} | null} warnings lines of its log that its blueprint warns of
  * @property {string | null} exit_signal
  * @property {number | null} pid
  * @property {number} run
@@ -71,6 +72,7 @@
  * @property {() => void} [show] its tab came to the front
  * @property {() => void} [hide] another tab lies over it; it goes on running
  * @property {(instance: Instance) => void} [update] the instance changed, or what the person may do
+ * @property {(offset: number) => void} [at] show the place of a log
  * @property {() => boolean} [dirty] whether it holds input that is not saved
  */
 /**
