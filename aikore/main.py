@@ -18,7 +18,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from aikore import __version__, apidocs, live, privileges, problems, system
+from aikore import __version__, apidocs, limits, live, privileges, problems, system
+from aikore.abilities import require_abilities
 from aikore.auth import api as auth_api
 from aikore.auth import door
 from aikore.auth.gate import Gate
@@ -118,6 +119,9 @@ class House:
         if privileges.is_root():
             log.warning(ROOT_WARNING)
             self.notices.tell("warning", ROOT_WARNING)
+        if few := limits.too_few(limits.open_files()):
+            log.warning(few)
+            self.notices.tell("warning", few)
         await asyncio.to_thread(Reserve(self.settings.reserve_file).refill)
 
     def _gpus_changed(self, inventory: Inventory) -> None:
@@ -226,6 +230,7 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings) -> int:
     """Run AiKore until it is told to end; return the exit code. A wished restart does not return."""
     _set_up_logging(settings.log_level)
+    limits.raise_open_files()
     try:
         privileges.become(settings)
         restart = asyncio.run(_serve(settings))
@@ -234,6 +239,7 @@ def serve(settings: Settings) -> int:
         return 1
     if restart:
         log.info("the manager is being replaced")
+        limits.lower_again()
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 — the same command once more
     return 0
 
@@ -308,6 +314,8 @@ def _greet(house: House) -> None:
 
 def _set_up_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(limits.ExhaustionFilter())
     for noisy in ("alembic", "httpx", "httpcore", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
@@ -316,6 +324,7 @@ def _set_up_logging(level: str) -> None:
 def _home_lock(settings: Settings) -> Iterator[None]:
     """Make the data folder and hold it for this manager alone. Raises StartupError."""
     home = settings.home
+    require_abilities(settings)
     try:
         home.mkdir(parents=True, exist_ok=True)
         lock = os.open(home / "manager.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

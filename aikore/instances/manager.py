@@ -146,6 +146,8 @@ class Manager:
         """Instances that are being copied."""
         self._structure = asyncio.Lock()
         self._dirty: set[int] = set()
+        self._written: dict[int, tuple[str, int | None, int]] = {}
+        """Status, PID and run of each instance as this manager last had them written."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     # Start and end ------------------------------------------------------------------------------------------
@@ -756,6 +758,7 @@ class Manager:
         actor.close()
         del self._actors[actor.row.id], self._headers[actor.row.id]
         self._dirty.discard(actor.row.id)
+        self._written.pop(actor.row.id, None)
         self.runs.drop(actor.row.id)
         self._faults.pop(actor.row.id, None)
         self._bus.publish(INSTANCE_REMOVED, Removed(id=actor.row.id))
@@ -1138,6 +1141,7 @@ class Manager:
             if (actor := self._actors.get(actor_id))
         ]
         self._dirty.clear()
+        seen = [one for one in seen if self._written.get(one[0].id) != one[1:]]  # a new detail alone costs no disk
 
         def work(session: Session) -> None:
             for row, status, pid, run in seen:
@@ -1145,11 +1149,14 @@ class Manager:
                 session.execute(update(InstanceRow).where(InstanceRow.id == row.id).values(told))
 
         for row, status, pid, run in seen:
-            row.status, row.pid, row.last_run = status, pid, run
+            row.status, row.pid, row.last_run = self._written[row.id] = status, pid, run
         try:
-            await self._database.run(work)
+            if seen:
+                await self._database.run(work)
             await self.runs.write()
         except AiKoreError as error:
+            for row, *_ in seen:
+                self._written.pop(row.id, None)
             self._notice("error", error.message)
 
     def _notice(self, level: Level, message: str) -> None:

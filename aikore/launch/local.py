@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 from uuid import uuid4
 
-from aikore import procfs
+from aikore import limits, procfs
 from aikore.errors import ConflictError, StorageError
 from aikore.launch import keeper, living, processes, records
 from aikore.launch.handle import LocalHandle
@@ -401,6 +401,7 @@ def _orders(spec: RunSpec, uuid: str) -> int:
         "keep": spec.keep,
         "stop_signal": spec.stop_signal,
         "stop_grace": spec.stop_grace,
+        "open_files": limits.own_of_others(),
         "leftovers": [str(path) for path in spec.leftovers],
     }
     fd = os.memfd_create(living.ORDERS, os.MFD_CLOEXEC)

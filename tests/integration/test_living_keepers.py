@@ -277,6 +277,18 @@ async def test_a_copy_leaves_alone_what_the_originals_killed_keeper_left(bench: 
     assert not any(map(procfs.start_time, tree))
 
 
+async def test_a_copys_record_is_no_claim_on_processes_that_do_not_say_whose_they_are(bench: Bench) -> None:
+    first = await begin(bench, "env -u INSTANCE_CONF_DIR setsid sleep 1000 & echo up; wait")
+    await bench.wait_for(lambda: "sleep 1000" in map(procfs.title, first.pids()))
+    tree = first.pids() - {first.record.pid}
+    target = copy(bench, older=False)
+    first.close()
+    os.kill(first.record.keeper_pid, signal.SIGKILL)
+    await bench.wait_for(lambda: not procfs.alive(first.record.keeper_pid, first.record.keeper_start))
+    assert await LocalLauncher().adopt(target) is None
+    assert all(map(procfs.start_time, tree))
+
+
 async def test_what_a_killed_keeper_left_is_ended_though_its_record_is_gone(bench: Bench) -> None:
     first = await begin(bench, "setsid sleep 1000 & echo up; wait")
     tree = first.pids()
