@@ -246,6 +246,11 @@ class Settings(BaseSettings):
         return self.database_url or self.home / "aikore.db"
 
     @property
+    def reserve_file(self) -> Path:
+        """The room that is kept for deleting and starting on a full disk."""
+        return self.home / "reserve"
+
+    @property
     def instances_dir(self) -> Path:
         return self.home / "instances"
 

@@ -13,12 +13,14 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aikore.errors import MountedError, StorageError
 
 MOUNTS = "/proc/self/mountinfo"
+RESERVE = 2**20
+"""Bytes a :class:`Reserve` keeps: a few transactions, NGINX's configuration and pages, records and cards."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 NOT_PLAIN = frozenset({errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENXIO})
 """What :func:`open_plain` fails with where something lies that is no plain file."""
@@ -43,6 +45,30 @@ def require_space(folder: Path | int, reserve: int, needed: int = 0) -> None:
             f"Not enough disk: {size_text(free)} left, needs about {size_text(reserve + needed)}. "
             "Free some and try again."
         )
+
+
+class Reserve:
+    """A file that keeps a little room, for what must work on a full disk: deleting to make room, and a start.
+
+    Whoever needs it lends it first and refills it afterwards. Nothing fails for lack of it that would not anyway.
+    """
+
+    def __init__(self, path: Path, size: int = RESERVE) -> None:
+        self._path = path
+        self._size = size
+
+    def lend(self) -> None:
+        """Give the room up where there is none besides it."""
+        with suppress(OSError):
+            if shutil.disk_usage(self._path.parent).free < self._size:
+                self._path.unlink(missing_ok=True)
+
+    def refill(self) -> None:
+        """Keep as much room as there is, up to the whole reserve. Bytes of chance, which no file system packs."""
+        with suppress(OSError), open(self._path, "ab", buffering=0) as file:
+            os.fchmod(file.fileno(), 0o600)
+            while (missing := self._size - file.tell()) > 0:
+                file.write(os.urandom(min(missing, 65536)))
 
 
 def size_text(count: int) -> str:
@@ -102,13 +128,14 @@ def mounts_in(folder: Path) -> list[Path]:
     found = []
     with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
-            point = Path(_unescaped(line.split(" ")[4]))
+            point = Path(unescaped(line.split(" ")[4]))
             if point == top or point.is_relative_to(top):
                 found.append(point)
     return sorted(set(found))
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
+    """Return a path as it is from the form it has in mountinfo."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
 
 

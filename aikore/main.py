@@ -18,7 +18,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from aikore import __version__, apidocs, live, privileges, problems, system
+from aikore import __version__, apidocs, limits, live, privileges, problems, system
+from aikore.abilities import require_abilities
 from aikore.auth import api as auth_api
 from aikore.auth import door
 from aikore.auth.gate import Gate
@@ -31,6 +32,7 @@ from aikore.config import NginxMode, Settings, private_folder, shipped_dir
 from aikore.database.engine import Database, make_engine
 from aikore.database.migrate import migrate
 from aikore.desktop import api as desktop_api
+from aikore.disk import Reserve
 from aikore.errors import AiKoreError, StartupError
 from aikore.events import Bus, Part
 from aikore.files import api as files_api
@@ -117,6 +119,10 @@ class House:
         if privileges.is_root():
             log.warning(ROOT_WARNING)
             self.notices.tell("warning", ROOT_WARNING)
+        if few := limits.too_few(limits.open_files()):
+            log.warning(few)
+            self.notices.tell("warning", few)
+        await asyncio.to_thread(Reserve(self.settings.reserve_file).refill)
 
     def _gpus_changed(self, inventory: Inventory) -> None:
         self.manager.gpus_changed(inventory)
@@ -224,6 +230,7 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings) -> int:
     """Run AiKore until it is told to end; return the exit code. A wished restart does not return."""
     _set_up_logging(settings.log_level)
+    limits.raise_open_files()
     try:
         privileges.become(settings)
         restart = asyncio.run(_serve(settings))
@@ -232,6 +239,7 @@ def serve(settings: Settings) -> int:
         return 1
     if restart:
         log.info("the manager is being replaced")
+        limits.lower_again()
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 — the same command once more
     return 0
 
@@ -306,6 +314,8 @@ def _greet(house: House) -> None:
 
 def _set_up_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(limits.ExhaustionFilter())
     for noisy in ("alembic", "httpx", "httpcore", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
@@ -314,6 +324,7 @@ def _set_up_logging(level: str) -> None:
 def _home_lock(settings: Settings) -> Iterator[None]:
     """Make the data folder and hold it for this manager alone. Raises StartupError."""
     home = settings.home
+    require_abilities(settings)
     try:
         home.mkdir(parents=True, exist_ok=True)
         lock = os.open(home / "manager.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -324,6 +335,7 @@ def _home_lock(settings: Settings) -> Iterator[None]:
         ) from error
     try:
         _take_home(home, lock)
+        Reserve(settings.reserve_file).lend()
         _make_folders(settings)
         with _runtime_locks(settings):
             yield
@@ -340,7 +352,8 @@ def _take_home(home: Path, lock: int) -> None:
             f"Another AiKore (process {holder or 'unknown'}) already runs on {home}. "
             "Use that one, end it, or choose another data folder with AIKORE_HOME."
         ) from error
-    os.pwrite(lock, f"{os.getpid():<19}\n".encode(), 0)
+    with contextlib.suppress(OSError):  # a full disk; only people read it
+        os.pwrite(lock, f"{os.getpid():<19}\n".encode(), 0)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 
 from aikore.auth import passwords
 from aikore.auth.audit import Audit, Entry
@@ -21,7 +22,7 @@ from aikore.auth.throttle import Throttle, address_key
 from aikore.auth.tokens import Tokens
 from aikore.config import AuthMode, Settings
 from aikore.database.engine import Database
-from aikore.errors import ConflictError, SlowDownError, WrongCredentialError
+from aikore.errors import ConflictError, SlowDownError, StorageError, WrongCredentialError
 from aikore.naming import clean_name
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,9 @@ class Gate:
 
     async def close(self) -> None:
         """Write what is still to be written."""
-        await self.tokens.write_uses()
+        await self.sessions.close()
+        with suppress(StorageError):
+            await self.tokens.write_uses()
         await self.audit.close()
 
     # Looking at requests --------------------------------------------------------------------------------------

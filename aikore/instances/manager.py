@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from aikore.blueprints.library import Library
 from aikore.config import Settings, shipped_dir
 from aikore.database.engine import Database
 from aikore.database.times import stamp, unix, utcnow
-from aikore.disk import remove_tree, storage
+from aikore.disk import Reserve, remove_tree, storage
 from aikore.errors import (
     AiKoreError,
     ConflictError,
@@ -35,6 +35,7 @@ from aikore.errors import (
     NotFoundError,
     ProxyError,
     StaleError,
+    StorageError,
     UnknownBlueprintError,
 )
 from aikore.events import Bus
@@ -120,6 +121,7 @@ class Manager:
         self.flags = Flags(settings.flags_dir)
         self.files = InstanceFiles(settings)
         self._bin = Trash(settings)
+        self._reserve = Reserve(settings.reserve_file)
         self.runs = RunBook(database)
         self._database = database
         self._library = library
@@ -137,13 +139,15 @@ class Manager:
         self._loaded = False
         self._trash: list[dict[str, Any]] = []
         self._counting: set[str] = set()
-        self._counts, self._removals = Chores("trash sizes"), Chores("removals")
+        self._cards, self._counts, self._removals = Chores("cards"), Chores("trash sizes"), Chores("removals")
         self._coming: list[InstanceRow] = []
         """Rows of copies that are being made: their names, slugs and ports are taken."""
         self._copied: list[Actor] = []
         """Instances that are being copied."""
         self._structure = asyncio.Lock()
         self._dirty: set[int] = set()
+        self._written: dict[int, tuple[str, int | None, int]] = {}
+        """Status, PID and run of each instance as this manager last had them written."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     # Start and end ------------------------------------------------------------------------------------------
@@ -174,7 +178,7 @@ class Manager:
         await self._trash_changed()
         for actor in self._actors.values():
             if not actor.state.harm:
-                self._removals.add(partial(write_card, self.files.folder(actor.row.slug), self._card(actor.row)))
+                self._cards.add(partial(self._renew_card, actor))
         if lost := await self.unlisted():
             names = ", ".join(one["slug"] for one in lost[:5]) + (" and more" if len(lost) > 5 else "")
             self._notice(
@@ -206,7 +210,7 @@ class Manager:
         moved = [(row.name, before[row.id], row.port) for row in rows if row.port != before[row.id]]
         self._notice("warning", copied.tell(original, moved))
         if original.lives:  # what starts by itself runs there already
-            await self._database.run(lambda s: _remember(s, machine_session()))
+            await self._remember_session(machine_session())
 
     async def _give_displays(self, rows: list[InstanceRow]) -> None:
         """Give a display number to instances of an AiKore that had no desktops."""
@@ -245,12 +249,23 @@ class Manager:
     async def autostart(self) -> None:
         """Start what is to start by itself, once per start of the machine or of the house."""
         session = machine_session()
-        if await self._database.run(lambda s: _remember(s, session)) == session:
+        if await self._remember_session(session) == session:
             return
         slots = asyncio.Semaphore(self.settings.autostart_parallel)
         for actor in self._actors.values():
             if actor.row.autostart:
                 self._background(self._autostart_one(actor, slots))
+
+    async def _remember_session(self, session: str) -> str:
+        """Remember a machine session and return the one before; "" where a disk refuses, which stops no start."""
+        if await self._database.run(lambda s: _recall(s, SESSION_KEY)) == session:
+            return session
+        async with self._with_reserve():
+            try:
+                return await self._database.run(lambda s: _remember(s, session))
+            except StorageError as error:
+                self._notice("error", error.message)
+                return ""
 
     async def _autostart_one(self, actor: Actor, slots: asyncio.Semaphore) -> None:
         async with slots:
@@ -266,7 +281,7 @@ class Manager:
 
     async def close_house(self) -> None:
         """End all instances side by side; return when nothing of them is left."""
-        await self._database.run(lambda s: _remember(s, ""))
+        await self._remember_session("")
         for actor in self._actors.values():
             self._background(actor.wish(lifecycle.Stop()))
         with self._bus.subscribe() as changes:
@@ -476,6 +491,11 @@ class Manager:
         await self._write_card(row)
         return actor
 
+    def _renew_card(self, actor: Actor) -> None:
+        """Bring the card of an instance up to date, unless it is gone meanwhile. Blocking; any thread may ask."""
+        if self._actors.get(actor.row.id) is actor:
+            write_card(self.files.folder(actor.row.slug), self._card(actor.row))
+
     async def _write_card(self, row: InstanceRow) -> None:
         """Lay what the row says into the instance's folder, so that it can be taken in again without the row."""
         await asyncio.to_thread(write_card, self.files.folder(row.slug), self._card(row))
@@ -667,21 +687,31 @@ class Manager:
         """Move an instance to the trash, or past it. With ``force`` it is stopped first."""
         if force:
             await self._stop_and_wait(actor)
-        async with self._structure:
-            if actor in self._copied:
-                raise ConflictError(f"{actor.row.name} is being copied. Delete it when that is done.")
-            await actor.retire()
-            try:
-                moves = await self._throw_out(actor, permanent)
-            except BaseException:
-                actor.unretire()
-                raise
-            await self._forget(actor)
-            if permanent:
-                self._remove([target for _, target in moves.done])
-        await self._tell_removed(actor.row)
-        await self._trash_changed()
-        await self._reroute_or_notice(actor)
+        async with self._with_reserve():
+            async with self._structure:
+                if actor in self._copied:
+                    raise ConflictError(f"{actor.row.name} is being copied. Delete it when that is done.")
+                await actor.retire()
+                try:
+                    moves = await self._throw_out(actor, permanent)
+                except BaseException:
+                    actor.unretire()
+                    raise
+                await self._forget(actor)
+                if permanent:
+                    self._remove([target for _, target in moves.done])
+            await self._tell_removed(actor.row)
+            await self._trash_changed()
+            await self._reroute_or_notice(actor)
+
+    @asynccontextmanager
+    async def _with_reserve(self) -> AsyncIterator[None]:
+        """Do something for which the disk is never too full, as far as its reserve goes."""
+        await asyncio.to_thread(self._reserve.lend)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self._reserve.refill)
 
     async def _throw_out(self, actor: Actor, permanent: bool) -> Moves:
         """Move the folders out of the house and delete the row; all of it or nothing."""
@@ -710,6 +740,7 @@ class Manager:
                 remove_tree(path)
         except AiKoreError as error:
             loop.call_soon_threadsafe(self._notice, "error", error.message)
+        self._reserve.refill()
 
     async def _stop_and_wait(self, actor: Actor) -> None:
         with self._bus.subscribe() as changes:
@@ -727,6 +758,7 @@ class Manager:
         actor.close()
         del self._actors[actor.row.id], self._headers[actor.row.id]
         self._dirty.discard(actor.row.id)
+        self._written.pop(actor.row.id, None)
         self.runs.drop(actor.row.id)
         self._faults.pop(actor.row.id, None)
         self._bus.publish(INSTANCE_REMOVED, Removed(id=actor.row.id))
@@ -748,7 +780,7 @@ class Manager:
 
     async def restore(self, entry_id: str) -> Actor:
         """Bring an instance back from the trash, under its old slug and name where they are free."""
-        async with self._structure:
+        async with self._structure, self._with_reserve():
             entry = await asyncio.to_thread(self._bin.entry, entry_id)
             card = entry.card
             old_slug = str(card["slug"])
@@ -783,16 +815,17 @@ class Manager:
 
     async def unlisted(self) -> list[dict[str, str]]:
         """Return the folders in ``instances/`` that belong to no instance."""
-        return [one.view() for one in await asyncio.to_thread(self._find_unlisted)]
+        return [one.view() for one in await self._find_unlisted()]
 
-    def _find_unlisted(self) -> list[Unlisted]:
-        known = {row.slug for row in self._rows()}
-        return find_unlisted(self.settings.instances_dir, known, self._library.list())
+    async def _find_unlisted(self) -> list[Unlisted]:
+        stored = await self._database.run(lambda s: set(s.scalars(select(InstanceRow.slug))))  # also what is left out
+        known = stored | {row.slug for row in self._rows()}
+        return await asyncio.to_thread(lambda: find_unlisted(self.settings.instances_dir, known, self._library.list()))
 
     async def take_in(self, slug: str) -> Actor:
         """Make an instance of a folder without one, as it lies there; what runs in it is adopted."""
         async with self._structure:
-            found = {one.slug: one for one in await asyncio.to_thread(self._find_unlisted)}
+            found = {one.slug: one for one in await self._find_unlisted()}
             if slug not in found:
                 raise NotFoundError(f"There is no folder {slug[:80]!r} without an instance.")
             card = found[slug].card
@@ -1108,6 +1141,7 @@ class Manager:
             if (actor := self._actors.get(actor_id))
         ]
         self._dirty.clear()
+        seen = [one for one in seen if self._written.get(one[0].id) != one[1:]]  # a new detail alone costs no disk
 
         def work(session: Session) -> None:
             for row, status, pid, run in seen:
@@ -1115,11 +1149,14 @@ class Manager:
                 session.execute(update(InstanceRow).where(InstanceRow.id == row.id).values(told))
 
         for row, status, pid, run in seen:
-            row.status, row.pid, row.last_run = status, pid, run
+            row.status, row.pid, row.last_run = self._written[row.id] = status, pid, run
         try:
-            await self._database.run(work)
+            if seen:
+                await self._database.run(work)
             await self.runs.write()
         except AiKoreError as error:
+            for row, *_ in seen:
+                self._written.pop(row.id, None)
             self._notice("error", error.message)
 
     def _notice(self, level: Level, message: str) -> None:

@@ -56,9 +56,14 @@ class Master:
         self._proven = child.pid
         child.returncode = 0  # reaped by `processes.reap`, also after the manager has replaced itself
         start = procfs.start_time(child.pid)
+        text = json.dumps({"pid": child.pid, "start": start, "boot": _boot_id()})
         temporary = self._record_path.with_suffix(".new")
-        temporary.write_text(json.dumps({"pid": child.pid, "start": start, "boot": _boot_id()}))
-        temporary.replace(self._record_path)
+        try:
+            temporary.write_text(text)
+            temporary.replace(self._record_path)
+        except OSError:  # a full disk: in place of the one before
+            temporary.unlink(missing_ok=True)
+            self._record_path.write_text(text)
         return child.pid
 
     def end(self) -> None:
