@@ -107,9 +107,25 @@ use_python_env() {
     [[ $name =~ ^[A-Za-z0-9_][A-Za-z0-9._-]*$ ]] || fail "use_python_env: '$name' must be the name of one folder."
     path="$INSTANCE_CONF_DIR/$name"
     _aikore_retire_env "$path"
-    [[ -e $path ]] || _aikore_make_env "$path" "$python"
+    if [[ ! -e $path ]]; then
+        _aikore_require_links
+        _aikore_make_env "$path" "$python"
+    fi
     export VIRTUAL_ENV="$path" PATH="$path/bin:$PATH"
     unset PYTHONHOME
+}
+
+# An environment is full of links: say that they cannot be, before half of one is made.
+_aikore_require_links() {
+    local probe="$INSTANCE_CONF_DIR/.aikore-link.$$" refusal
+    refusal=$(LC_ALL=C ln -s -- nowhere "$probe" 2>&1) || true
+    rm -f -- "$probe"
+    case $refusal in
+    *'Operation not permitted'* | *'not supported'* | *'not implemented'*)
+        fail "$INSTANCE_CONF_DIR lies on a file system ($(stat -f -c %T -- "$INSTANCE_CONF_DIR")) that has no symbolic" \
+            "links, which environments need. Move the instances to another one (AIKORE_HOME)."
+        ;;
+    esac
 }
 
 # Take an environment away that is broken, was moved, or is to be rebuilt. Never through a link.

@@ -128,13 +128,14 @@ def mounts_in(folder: Path) -> list[Path]:
     found = []
     with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
-            point = Path(_unescaped(line.split(" ")[4]))
+            point = Path(unescaped(line.split(" ")[4]))
             if point == top or point.is_relative_to(top):
                 found.append(point)
     return sorted(set(found))
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
+    """Return a path as it is from the form it has in mountinfo."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
 
 

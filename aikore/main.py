@@ -18,7 +18,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from aikore import __version__, apidocs, live, privileges, problems, system
+from aikore import __version__, apidocs, limits, live, privileges, problems, system
+from aikore.abilities import require_abilities
 from aikore.auth import api as auth_api
 from aikore.auth import door
 from aikore.auth.gate import Gate
@@ -61,6 +62,9 @@ ROOT_WARNING = "AiKore runs as root, and so does every app. Start it as an ordin
 
 GRACEFUL_SOCKETS = 2
 """Seconds open requests get when the manager ends."""
+ACCEPTED_AT_ONCE, WAITING_CONNECTIONS = 16, 1024
+"""Connections taken before other tasks have their turn, and those that may wait for it. asyncio takes the first number
+for both, and where no descriptor is left it fails, and tries again a second later, once for each of them."""
 PING_EVERY, PONG_WITHIN = 4.0, 9.0
 """Seconds; so a socket whose other side is gone without a word is closed after 13. Browsers answer by themselves."""
 
@@ -118,6 +122,9 @@ class House:
         if privileges.is_root():
             log.warning(ROOT_WARNING)
             self.notices.tell("warning", ROOT_WARNING)
+        if few := limits.too_few(limits.open_files()):
+            log.warning(few)
+            self.notices.tell("warning", few)
         await asyncio.to_thread(Reserve(self.settings.reserve_file).refill)
 
     def _gpus_changed(self, inventory: Inventory) -> None:
@@ -226,6 +233,7 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings) -> int:
     """Run AiKore until it is told to end; return the exit code. A wished restart does not return."""
     _set_up_logging(settings.log_level)
+    limits.raise_open_files()
     try:
         privileges.become(settings)
         restart = asyncio.run(_serve(settings))
@@ -234,6 +242,7 @@ def serve(settings: Settings) -> int:
         return 1
     if restart:
         log.info("the manager is being replaced")
+        limits.lower_again()
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 — the same command once more
     return 0
 
@@ -257,6 +266,7 @@ async def _serve(settings: Settings) -> bool:
             ws_ping_timeout=PONG_WITHIN,
             timeout_graceful_shutdown=GRACEFUL_SOCKETS,
             lifespan="off",
+            backlog=ACCEPTED_AT_ONCE,
         )
         server = _Server(config)
         restart = await _until_told(house, server, listener)
@@ -271,6 +281,7 @@ async def _serve(settings: Settings) -> bool:
 async def _until_told(house: House, server: _Server, listener: socket.socket) -> bool:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_on_loop_error)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     serving = asyncio.create_task(server.serve([listener]))
@@ -278,6 +289,7 @@ async def _until_told(house: House, server: _Server, listener: socket.socket) ->
     restart = asyncio.create_task(house.restart_wish.wait())
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
+    listener.listen(WAITING_CONNECTIONS)  # uvicorn lowered it
     gc.freeze()  # the modules and models: never garbage, so never looked through again
     gc.enable()
     await house.manager.autostart()
@@ -294,6 +306,13 @@ async def _until_told(house: House, server: _Server, listener: socket.socket) ->
     return restarting
 
 
+def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tell what failed in the loop, but not that asyncio wants to accept again what was closed meanwhile."""
+    again = "_start_serving" in repr(context.get("handle"))
+    if not (again and isinstance(context.get("exception"), ValueError)):
+        loop.default_exception_handler(context)
+
+
 def _greet(house: House) -> None:
     """Say where AiKore is; before there is an owner, with the link by which somebody becomes it."""
     settings, gate = house.settings, house.gate
@@ -308,6 +327,8 @@ def _greet(house: House) -> None:
 
 def _set_up_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(limits.ExhaustionFilter())
     for noisy in ("alembic", "httpx", "httpcore", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
@@ -316,6 +337,7 @@ def _set_up_logging(level: str) -> None:
 def _home_lock(settings: Settings) -> Iterator[None]:
     """Make the data folder and hold it for this manager alone. Raises StartupError."""
     home = settings.home
+    require_abilities(settings)
     try:
         home.mkdir(parents=True, exist_ok=True)
         lock = os.open(home / "manager.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -402,5 +424,5 @@ def _bind_socket(settings: Settings) -> socket.socket:
     settings.manager_socket.unlink(missing_ok=True)
     listener.bind(str(settings.manager_socket))
     settings.manager_socket.chmod(0o600)
-    listener.listen(1024)
+    listener.listen(WAITING_CONNECTIONS)
     return listener

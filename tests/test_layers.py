@@ -13,7 +13,20 @@ import aikore
 PACKAGE = Path(aikore.__file__).parent
 
 FLOORS: dict[int, set[str]] = {
-    1: {"config", "database", "disk", "errors", "events", "identity", "privileges", "problems", "procfs", "sockets"},
+    1: {
+        "abilities",
+        "config",
+        "database",
+        "disk",
+        "errors",
+        "events",
+        "identity",
+        "limits",
+        "privileges",
+        "problems",
+        "procfs",
+        "sockets",
+    },
     2: {"auth", "client", "launch", "monitor", "naming", "proxy"},
     3: {"apidocs", "blueprints", "live", "notices"},
     4: {"instances"},
@@ -31,6 +44,10 @@ SAME_FLOOR = {
     ("identity", "procfs"),
     ("privileges", "errors"),
     ("privileges", "config"),
+    ("abilities", "errors"),
+    ("abilities", "config"),
+    ("abilities", "disk"),
+    ("limits", "procfs"),
     ("procfs", "sockets"),
     ("__main__", "cli"),
 }

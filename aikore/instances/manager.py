@@ -142,13 +142,15 @@ class Manager:
         self._loaded = False
         self._trash: list[dict[str, Any]] = []
         self._counting: set[str] = set()
-        self._counts, self._removals = Chores("trash sizes"), Chores("removals")
+        self._cards, self._counts, self._removals = Chores("cards"), Chores("trash sizes"), Chores("removals")
         self._coming: list[InstanceRow] = []
         """Rows of copies that are being made: their names, slugs and ports are taken."""
         self._copied: list[Actor] = []
         """Instances that are being copied."""
         self._structure = asyncio.Lock()
         self._dirty: set[int] = set()
+        self._written: dict[int, tuple[str, int | None, int]] = {}
+        """Status, PID and run of each instance as this manager last had them written."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     # Start and end ------------------------------------------------------------------------------------------
@@ -180,7 +182,7 @@ class Manager:
         await self._trash_changed()
         for actor in self._actors.values():
             if not actor.state.harm:
-                self._removals.add(partial(write_card, self.files.folder(actor.row.slug), self._card(actor.row)))
+                self._cards.add(partial(self._renew_card, actor))
         if lost := await self.unlisted():
             names = ", ".join(one["slug"] for one in lost[:5]) + (" and more" if len(lost) > 5 else "")
             self._notice(
@@ -494,6 +496,11 @@ class Manager:
         await self._write_card(row)
         return actor
 
+    def _renew_card(self, actor: Actor) -> None:
+        """Bring the card of an instance up to date, unless it is gone meanwhile. Blocking; any thread may ask."""
+        if self._actors.get(actor.row.id) is actor:
+            write_card(self.files.folder(actor.row.slug), self._card(actor.row))
+
     async def _write_card(self, row: InstanceRow) -> None:
         """Lay what the row says into the instance's folder, so that it can be taken in again without the row."""
         await asyncio.to_thread(write_card, self.files.folder(row.slug), self._card(row))
@@ -756,6 +763,7 @@ class Manager:
         actor.close()
         del self._actors[actor.row.id], self._headers[actor.row.id]
         self._dirty.discard(actor.row.id)
+        self._written.pop(actor.row.id, None)
         self.runs.drop(actor.row.id)
         self._faults.pop(actor.row.id, None)
         self._bus.publish(INSTANCE_REMOVED, Removed(id=actor.row.id))
@@ -1140,6 +1148,7 @@ class Manager:
             if (actor := self._actors.get(actor_id))
         ]
         self._dirty.clear()
+        seen = [one for one in seen if self._written.get(one[0].id) != one[1:]]  # a new detail alone costs no disk
 
         def work(session: Session) -> None:
             for row, status, pid, run in seen:
@@ -1147,11 +1156,14 @@ class Manager:
                 session.execute(update(InstanceRow).where(InstanceRow.id == row.id).values(told))
 
         for row, status, pid, run in seen:
-            row.status, row.pid, row.last_run = status, pid, run
+            row.status, row.pid, row.last_run = self._written[row.id] = status, pid, run
         try:
-            await self._database.run(work)
+            if seen:
+                await self._database.run(work)
             await self.runs.write()
         except AiKoreError as error:
+            for row, *_ in seen:
+                self._written.pop(row.id, None)
             self._notice("error", error.message)
 
     def _notice(self, level: Level, message: str) -> None:

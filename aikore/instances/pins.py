@@ -179,11 +179,17 @@ class Pins:
     def devices(self, keys: Keys) -> Devices:
         """Return what a program is told of the GPUs it may use."""
         if keys is None:
-            usable = [gpu for gpu in self.inventory.present if not gpu.divided]
-            return Devices(tuple(self._device(gpu) for gpu in usable), known=bool(usable))
+            return self._all_devices()
         found = [(key, self.inventory.find(key)) for key in keys]
         devices = (self._device(gpu) if gpu else Device(_vendor(key), key) for key, gpu in found)
         return Devices(tuple(devices), pinned=True, known=all(gpu for _, gpu in found))
+
+    def _all_devices(self) -> Devices:
+        """A driver that fails changes no kind, so nothing is installed for the CPU meanwhile."""
+        devices = [self._device(gpu) for gpu in self.inventory.present if not gpu.divided]
+        if not devices and self.inventory.problem:
+            devices = [Device(_vendor(key), key) for key in self.inventory.lost or self._known]
+        return Devices(tuple(devices), known=bool(devices))
 
     def _device(self, gpu: Gpu) -> Device:
         """A card lost since the driver was opened may shift how CUDA counts, so then all go by their UUIDs."""

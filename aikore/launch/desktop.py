@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from aikore.disk import read_small, write_whole
 from aikore.errors import ConflictError, DesktopMissingError
 from aikore.launch import desktop_session
 from aikore.launch.keymap import keymap
@@ -106,7 +107,7 @@ def is_alive(display: int) -> bool:
         if desktop_session.is_served(address):
             return True
     try:
-        os.kill(int(_lock(display).read_text()), 0)
+        os.kill(int(read_small(_lock(display), 64)), 0)
     except PermissionError:
         return True
     except (OSError, ValueError, OverflowError):
@@ -145,7 +146,7 @@ def lay_keyboard(place: Place) -> None:
     path = _keyboard(place.folder / FOLDER_NAME)
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        path.write_text(keymap())
+        write_whole(path, keymap().encode())
     except OSError as error:
         raise ConflictError(f"The desktop cannot be prepared: {path}: {error.strerror}") from None
 

@@ -250,7 +250,9 @@ class Desktop:
 
     def last_words(self) -> str:
         try:
-            words = (self.folder / "server.log").read_bytes()[-2000:].decode("utf-8", "replace").splitlines()
+            with open(self.folder / "server.log", "rb") as log:
+                log.seek(max(0, os.fstat(log.fileno()).st_size - 2000))
+                words = log.read(2000).decode("utf-8", "replace").splitlines()
         except OSError:
             words = []
         last = " / ".join(line.strip() for line in words if line.strip())[-600:]

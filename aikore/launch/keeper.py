@@ -16,6 +16,7 @@ import errno
 import json
 import os
 import re
+import resource
 import select
 import signal
 import stat
@@ -567,6 +568,16 @@ def _tell(line: dict[str, object]) -> None:
     os.dup2(2, 1)
 
 
+def _limit_open_files(soft: object) -> None:
+    """Give the program the limit that AiKore was started with: AiKore's own is raised beyond what select(2) bears."""
+    if soft is None:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (int(str(soft)), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    except (OSError, ValueError):
+        pass
+
+
 def main() -> int:
     """Hold one run from its start to its end."""
     with open(0, "rb", closefd=False) as stdin:
@@ -575,6 +586,7 @@ def main() -> int:
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
     libc.prctl(PR_SET_NAME, b"aikore-keeper", 0, 0, 0)
+    _limit_open_files(orders.get("open_files"))
     try:
         folder = _hold_folder(orders)
         read_end, write_end = os.pipe2(os.O_CLOEXEC)

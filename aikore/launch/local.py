@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 from uuid import uuid4
 
-from aikore import procfs
+from aikore import limits, procfs
 from aikore.errors import ConflictError, StorageError
 from aikore.launch import keeper, living, processes, records
 from aikore.launch.handle import LocalHandle
@@ -169,7 +169,7 @@ class LocalLauncher:
         What a killed keeper left running is ended before this returns. What belongs to another folder, of which this
         one is a copy, is left alone.
         """
-        deadline = time.monotonic() + START_TIMEOUT
+        asked = time.monotonic()
         while True:
             everybody = await self._keepers.get()
             if keepers := living.keepers_of(folder, everybody):
@@ -177,7 +177,7 @@ class LocalLauncher:
                     return handle
             elif not await asyncio.to_thread(is_locked, folder):
                 break
-            if time.monotonic() > deadline:
+            if time.monotonic() > asked + (START_TIMEOUT if keepers else LOCK_PATIENCE):
                 log.error("%s is locked, but no keeper holds it", folder)
                 break
             await asyncio.sleep(0.01)  # a keeper that is just starting or just ending
@@ -407,6 +407,7 @@ def _orders(spec: RunSpec, uuid: str) -> int:
         "keep": spec.keep,
         "stop_signal": spec.stop_signal,
         "stop_grace": spec.stop_grace,
+        "open_files": limits.own_of_others(),
         "leftovers": [str(path) for path in spec.leftovers],
     }
     fd = os.memfd_create(living.ORDERS, os.MFD_CLOEXEC)

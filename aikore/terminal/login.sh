@@ -1,4 +1,6 @@
 # What a terminal of AiKore reads at its start: a login shell's files, then the environment of its instance.
+[ -z "${AIKORE_OPEN_FILES:-}" ] || ulimit -Sn "$AIKORE_OPEN_FILES" 2>/dev/null
+unset AIKORE_OPEN_FILES
 if [ -r /etc/profile ]; then . /etc/profile; fi
 for aikore_file in ~/.bash_profile ~/.bash_login ~/.profile; do
     if [ -r "$aikore_file" ]; then

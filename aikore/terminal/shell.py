@@ -7,11 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aikore import limits
 from aikore.launch.environment import inherited
 
 LOGIN_FILE = Path(__file__).with_name("login.sh")
 MARK = "AIKORE_TERMINAL"
 """Variable by which the programs of a terminal are found, detached ones too."""
+
+OPEN_FILES = "AIKORE_OPEN_FILES"
+"""Variable by which the shell lowers its limit of open files to that of other programs, then forgets it."""
+
+
+def _open_files() -> str:
+    soft = limits.own_of_others()
+    return "unlimited" if soft < 0 else str(soft)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +39,11 @@ class Shell:
         base = dict(self.environment) or inherited(os.environ)
         base.pop("PYTHONUNBUFFERED", None)
         language = {} if any(name in base for name in ("LANG", "LC_ALL", "LC_CTYPE")) else {"LANG": "C.UTF-8"}
-        return {**base, **language, "TERM": "xterm-256color", "COLORTERM": "truecolor", MARK: mark}
+        return {
+            **base,
+            **language,
+            "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
+            OPEN_FILES: _open_files(),
+            MARK: mark,
+        }

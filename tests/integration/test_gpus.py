@@ -227,6 +227,8 @@ def test_a_driver_that_fails_from_the_start_refuses_pinned_starts_until_it_works
     gpus.driver(UNKNOWN)
     server.start()
     assert pins(server, "one") == [(None, "lost")]
+    server.create("All", "tells")
+    assert told(server, "all")["AIKORE_GPU_KIND"] == "nvidia", "its packages stay those for its GPUs"
     status, code, detail = try_start(server, "one")
     assert (status, code) == (409, "gpu_gone")
     assert "Stand-In 1" in detail and "does not start: Unknown Error" in detail and "recreate it" in detail

@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -402,6 +404,25 @@ def test_events_begin_with_a_snapshot_and_are_numbered(aikore: AiKoreServer) -> 
             if message["topic"] == "instance":
                 seen.append(message["data"]["status"])
     assert [s for i, s in enumerate(seen) if i == 0 or seen[i - 1] != s] == ["stopped", "starting", "started"]
+
+
+def test_a_new_stage_is_told_and_writes_nothing_to_the_database(aikore: AiKoreServer) -> None:
+    aikore.blueprint("stages", "exec sleep 1000")
+    aikore.create("s", "stages")
+    aikore.post("s", "start")
+    wait_until(lambda: aikore.get("s")["pid"], what="the program runs")
+    with (
+        closing(sqlite3.connect(aikore.home / "aikore.db", isolation_level=None)) as database,
+        aikore.events() as events,
+    ):
+        wait_until(lambda: database.execute("SELECT pid FROM instances").fetchone()[0], what="the start is written")
+        database.execute("BEGIN IMMEDIATE")  # whoever writes now waits, and who reads after that waits, too
+        for number in range(3):
+            (aikore.home / "instances/s/stage").write_text(f"stage {number}")
+            while json.loads(events.recv(10)).get("data", {}).get("status_detail") != f"stage {number}":
+                pass
+        assert aikore.http.get("/api/instances/s/runs", timeout=3).json()[0]["ended_at"] is None
+        database.execute("ROLLBACK")
 
 
 def test_a_foreign_page_can_change_nothing(aikore: AiKoreServer) -> None:

@@ -112,6 +112,15 @@ async def test_nothing_outlives_any_of_200_keepers_killed_at_birth(tmp_path: Pat
         await kill_at_birth(tmp_path, 200)
 
 
+async def test_a_script_dies_with_its_keeper_without_anybodys_help(bench: Bench) -> None:
+    handle = await bench.run("exec sleep 1000")
+    handle.close()
+    script = handle.record.pid
+    assert script
+    os.kill(handle.record.keeper_pid, signal.SIGKILL)
+    await bench.wait_for(lambda: procfs.start_time(script) is None)
+
+
 # What is left of a killed one -----------------------------------------------------------------------------------
 
 DAEMON = "env -i setsid bash -c 'echo $$ >daemon.new; mv daemon.new daemon; while :; do sleep 0.5; done'"

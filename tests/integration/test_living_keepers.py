@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
@@ -177,6 +178,18 @@ async def test_of_two_keepers_the_recorded_one_is_held_and_the_other_ends(
     assert procfs.alive(second.record.keeper_pid, second.record.keeper_start)
 
 
+async def test_a_lock_that_somebody_else_holds_does_not_hold_up_a_manager(bench: Bench) -> None:
+    first = await bench.run("exit 7")
+    assert await ended(first) == (7, None)
+    with open(bench.folder / "run.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = await asyncio.wait_for(LocalLauncher().adopt(bench.folder), 6)
+        assert isinstance(found, RunRecord)
+        assert found.exit.code == 7
+        with pytest.raises(ConflictError, match="locked by another program"):
+            await bench.run("exit 0")
+
+
 async def test_one_look_at_all_processes_serves_all_instances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = [tmp_path / str(number) for number in range(300)]
     for path in folders:
@@ -275,6 +288,18 @@ async def test_a_copy_leaves_alone_what_the_originals_killed_keeper_left(bench: 
     assert isinstance(found, RunRecord)
     assert (found.exit.lost, found.exit.left) == (True, ())
     assert not any(map(procfs.start_time, tree))
+
+
+async def test_a_copys_record_is_no_claim_on_processes_that_do_not_say_whose_they_are(bench: Bench) -> None:
+    first = await begin(bench, "env -u INSTANCE_CONF_DIR setsid sleep 1000 & echo up; wait")
+    await bench.wait_for(lambda: "sleep 1000" in map(procfs.title, first.pids()))
+    tree = first.pids() - {first.record.pid}
+    target = copy(bench, older=False)
+    first.close()
+    os.kill(first.record.keeper_pid, signal.SIGKILL)
+    await bench.wait_for(lambda: not procfs.alive(first.record.keeper_pid, first.record.keeper_start))
+    assert await LocalLauncher().adopt(target) is None
+    assert all(map(procfs.start_time, tree))
 
 
 async def test_what_a_killed_keeper_left_is_ended_though_its_record_is_gone(bench: Bench) -> None:

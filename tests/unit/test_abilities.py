@@ -1,0 +1,124 @@
+"""A data folder that cannot hold what AiKore needs is refused before anything is made in it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aikore.abilities import require_abilities
+from aikore.config import Settings
+from aikore.errors import StartupError
+from aikore.main import _home_lock
+
+MKFS = shutil.which("mkfs.vfat", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+FUNCTIONS = Path(__file__).parents[2] / "functions.sh"
+
+
+def settings(home: Path, **more: Any) -> Settings:
+    return Settings(home=home, **more)
+
+
+def refuse(number: int) -> Any:
+    def work(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return work
+
+
+def test_an_ordinary_disk_is_fine_and_nothing_is_left_on_it(tmp_path: Path) -> None:
+    require_abilities(settings(tmp_path / "new" / "home"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_disk_without_links_is_named_with_its_type_and_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setattr(Path, "symlink_to", refuse(number))
+    with pytest.raises(StartupError) as refused, _home_lock(settings(home)):
+        pass
+    text = refused.value.message
+    assert text.startswith(f"{home} lies on ")
+    assert "(mounted at /" in text
+    assert "which has no symbolic links" in text
+    assert "AIKORE_HOME" in text
+    assert not home.exists()
+
+
+def test_a_disk_without_sockets_asks_for_another_runtime_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket.socket, "bind", refuse(errno.EPERM))
+    with pytest.raises(StartupError, match=r"no Unix sockets.*AIKORE_RUNTIME_DIR"):
+        require_abilities(settings(tmp_path, runtime_dir=tmp_path / "run"))
+
+
+def test_a_disk_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fcntl.flock", refuse(errno.ENOLCK))
+    with pytest.raises(StartupError, match=r"no file locks.*AIKORE_HOME"):
+        require_abilities(settings(tmp_path))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_full_or_protected_disk_is_not_taken_for_one_that_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(Path, "symlink_to", refuse(number))
+    require_abilities(settings(tmp_path))
+    monkeypatch.setattr("tempfile.mkdtemp", refuse(number))
+    require_abilities(settings(tmp_path))
+
+
+def _python_env(folder: Path, path: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": f"{path}{os.environ['PATH']}", "INSTANCE_CONF_DIR": str(folder), "AIKORE_PIP": "pip"}
+    script = f'set -euo pipefail; source "{FUNCTIONS}"; use_python_env; echo made'
+    return subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_a_launch_script_says_that_its_disk_has_no_links_before_it_makes_half_an_environment(tmp_path: Path) -> None:
+    tools, folder = tmp_path / "tools", tmp_path / "instance"
+    tools.mkdir()
+    folder.mkdir()
+    refusing = tools / "ln"
+    refusing.write_text('#!/bin/sh\necho "ln: failed to create symbolic link: Operation not permitted" >&2\nexit 1\n')
+    refusing.chmod(0o755)
+    done = _python_env(folder, f"{tools}:")
+    assert done.returncode == 1
+    assert "has no symbolic links" in done.stderr
+    assert "AIKORE_HOME" in done.stderr
+    assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def stick(tmp_path: Path) -> Iterator[Path]:
+    """A file system without links, sockets and owners; skipped where the kernel or the tools cannot have one."""
+    image, point = tmp_path / "stick.img", tmp_path / "stick"
+    point.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(20 * 2**20)
+    if not MKFS or os.geteuid() != 0:
+        pytest.skip("needs root and dosfstools")
+    subprocess.run([MKFS, image], check=True, capture_output=True)
+    if subprocess.run(["mount", "-o", "loop", image, point], capture_output=True).returncode:
+        pytest.skip("this kernel cannot mount vfat")
+    yield point
+    subprocess.run(["umount", point], check=True)
+
+
+def test_a_real_usb_stick_is_refused_as_a_data_folder_and_by_launch_scripts(stick: Path) -> None:
+    with pytest.raises(StartupError, match=r"lies on vfat \(mounted at .*no symbolic links.*AIKORE_HOME"):
+        require_abilities(settings(stick / "home"))
+    with pytest.raises(StartupError, match=r"no Unix sockets.*AIKORE_RUNTIME_DIR"):
+        require_abilities(settings(stick.parent, runtime_dir=stick))
+    assert list(stick.iterdir()) == []
+    assert "has no symbolic links" in _python_env(stick).stderr
+    assert list(stick.iterdir()) == []
