@@ -62,6 +62,9 @@ ROOT_WARNING = "AiKore runs as root, and so does every app. Start it as an ordin
 
 GRACEFUL_SOCKETS = 2
 """Seconds open requests get when the manager ends."""
+ACCEPTED_AT_ONCE, WAITING_CONNECTIONS = 16, 1024
+"""Connections taken before other tasks have their turn, and those that may wait for it. asyncio takes the first number
+for both, and where no descriptor is left it fails, and tries again a second later, once for each of them."""
 PING_EVERY, PONG_WITHIN = 4.0, 9.0
 """Seconds; so a socket whose other side is gone without a word is closed after 13. Browsers answer by themselves."""
 
@@ -263,6 +266,7 @@ async def _serve(settings: Settings) -> bool:
             ws_ping_timeout=PONG_WITHIN,
             timeout_graceful_shutdown=GRACEFUL_SOCKETS,
             lifespan="off",
+            backlog=ACCEPTED_AT_ONCE,
         )
         server = _Server(config)
         restart = await _until_told(house, server, listener)
@@ -277,6 +281,7 @@ async def _serve(settings: Settings) -> bool:
 async def _until_told(house: House, server: _Server, listener: socket.socket) -> bool:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_on_loop_error)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     serving = asyncio.create_task(server.serve([listener]))
@@ -284,6 +289,7 @@ async def _until_told(house: House, server: _Server, listener: socket.socket) ->
     restart = asyncio.create_task(house.restart_wish.wait())
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
+    listener.listen(WAITING_CONNECTIONS)  # uvicorn lowered it
     gc.freeze()  # the modules and models: never garbage, so never looked through again
     gc.enable()
     await house.manager.autostart()
@@ -298,6 +304,13 @@ async def _until_told(house: House, server: _Server, listener: socket.socket) ->
     for task in (end, restart):
         task.cancel()
     return restarting
+
+
+def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tell what failed in the loop, but not that asyncio wants to accept again what was closed meanwhile."""
+    again = "_start_serving" in repr(context.get("handle"))
+    if not (again and isinstance(context.get("exception"), ValueError)):
+        loop.default_exception_handler(context)
 
 
 def _greet(house: House) -> None:
@@ -411,5 +424,5 @@ def _bind_socket(settings: Settings) -> socket.socket:
     settings.manager_socket.unlink(missing_ok=True)
     listener.bind(str(settings.manager_socket))
     settings.manager_socket.chmod(0o600)
-    listener.listen(1024)
+    listener.listen(WAITING_CONNECTIONS)
     return listener

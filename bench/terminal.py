@@ -141,7 +141,7 @@ def measure(server: AiKoreServer, port: int) -> None:
         send("\x15")
     for what, test, unit, promise in (
         ("key echo", key_echo, "ms", "<= 1.2"),
-        ("bulk output", bulk, "MB/s", ">= 1.1"),
+        ("bulk output", bulk, "MB/s", ">= 2.2"),
     ):
         found: dict[str, list[float]] = {name: [] for name in sides}
         for number in range(ROUNDS):

@@ -139,7 +139,7 @@ class Manager:
         self._loaded = False
         self._trash: list[dict[str, Any]] = []
         self._counting: set[str] = set()
-        self._counts, self._removals = Chores("trash sizes"), Chores("removals")
+        self._cards, self._counts, self._removals = Chores("cards"), Chores("trash sizes"), Chores("removals")
         self._coming: list[InstanceRow] = []
         """Rows of copies that are being made: their names, slugs and ports are taken."""
         self._copied: list[Actor] = []
@@ -178,7 +178,7 @@ class Manager:
         await self._trash_changed()
         for actor in self._actors.values():
             if not actor.state.harm:
-                self._removals.add(partial(write_card, self.files.folder(actor.row.slug), self._card(actor.row)))
+                self._cards.add(partial(self._renew_card, actor))
         if lost := await self.unlisted():
             names = ", ".join(one["slug"] for one in lost[:5]) + (" and more" if len(lost) > 5 else "")
             self._notice(
@@ -490,6 +490,11 @@ class Manager:
         actor = self._actors[row.id] = self._actor_of(row)
         await self._write_card(row)
         return actor
+
+    def _renew_card(self, actor: Actor) -> None:
+        """Bring the card of an instance up to date, unless it is gone meanwhile. Blocking; any thread may ask."""
+        if self._actors.get(actor.row.id) is actor:
+            write_card(self.files.folder(actor.row.slug), self._card(actor.row))
 
     async def _write_card(self, row: InstanceRow) -> None:
         """Lay what the row says into the instance's folder, so that it can be taken in again without the row."""

@@ -169,7 +169,7 @@ class LocalLauncher:
         What a killed keeper left running is ended before this returns. What belongs to another folder, of which this
         one is a copy, is left alone.
         """
-        deadline = time.monotonic() + START_TIMEOUT
+        asked = time.monotonic()
         while True:
             everybody = await self._keepers.get()
             if keepers := living.keepers_of(folder, everybody):
@@ -177,7 +177,7 @@ class LocalLauncher:
                     return handle
             elif not await asyncio.to_thread(is_locked, folder):
                 break
-            if time.monotonic() > deadline:
+            if time.monotonic() > asked + (START_TIMEOUT if keepers else LOCK_PATIENCE):
                 log.error("%s is locked, but no keeper holds it", folder)
                 break
             await asyncio.sleep(0.01)  # a keeper that is just starting or just ending

@@ -20,7 +20,11 @@ from aikore.terminal.shell import Shell
 
 WINDOW = 512 * 1024
 """Bytes the program may be ahead of its fastest viewer."""
-CHUNK = 65536
+CHUNK = 131072
+FLOOD = 4000
+"""Bytes at once that are no keystroke's echo: the kernel hands out 4 KiB at most, and a flood fills them."""
+GATHER = 0.003
+"""Seconds a flood is gathered for fewer, larger frames. What comes after a pause goes at once."""
 SMALLEST, LARGEST = 2, 1000
 """Columns and rows a terminal may have."""
 NUDGE_MOST, NUDGE_AFTER = 1.0, 0.05
@@ -73,6 +77,8 @@ class Session:
         """In the order in which they came."""
         self._answering: Viewer | None = None
         self._nudged: asyncio.TimerHandle | None = None
+        self._gathering: asyncio.TimerHandle | None = None
+        self._spread_at = 0.0
         self._pty: Pty | None = None
 
     async def start(self, size: tuple[int, int]) -> None:
@@ -106,9 +112,24 @@ class Session:
         self._modes.feed(data, self._scrollback.end)
         if self._nudged and self._nudged.when() - asyncio.get_running_loop().time() > NUDGE_AFTER:
             self._end_nudge_in(NUDGE_AFTER)
+        self._spread(len(data))
+        self._pace()
+
+    def _spread(self, count: int) -> None:
+        """Wake the viewers, in a flood some milliseconds later."""
+        if self._gathering:
+            return
+        now = asyncio.get_running_loop().time()
+        if count < FLOOD or now - self._spread_at > GATHER:
+            self._wake_viewers()
+        else:
+            self._gathering = asyncio.get_running_loop().call_at(self._spread_at + GATHER, self._wake_viewers)
+
+    def _wake_viewers(self) -> None:
+        self._gathering = None
+        self._spread_at = asyncio.get_running_loop().time()
         for viewer in self._viewers:
             viewer.wake.set()
-        self._pace()
 
     def _pace(self) -> None:
         """Let the program run as far ahead of the fastest viewer as the window allows."""

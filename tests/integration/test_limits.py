@@ -96,6 +96,19 @@ def test_a_limit_that_is_too_low_is_told_with_what_to_set_and_running_out_is_sur
     server.start_and_wait("loop")
 
 
+def test_a_house_that_closes_while_nothing_can_be_opened_closes_quietly(aikore_factory: Factory) -> None:
+    server = limited(aikore_factory(), 128, 128).start()
+    address = str(Settings(home=server.home).manager_socket)
+    with ExitStack() as opened:
+        for _ in range(200):
+            one = opened.enter_context(socket.socket(socket.AF_UNIX))
+            one.connect(address)
+        wait_until(lambda: "can open nothing more" in server.log(), 20, "it is told")
+        assert server.stop() == 0
+    assert "Traceback" not in server.log()
+    assert server.log_path.stat().st_size < 4000
+
+
 def test_one_line_a_minute_tells_of_many_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
@@ -175,6 +176,18 @@ async def test_of_two_keepers_the_recorded_one_is_held_and_the_other_ends(
     assert found.record.uuid == second.record.uuid
     assert await ended(first) == (None, "SIGTERM")
     assert procfs.alive(second.record.keeper_pid, second.record.keeper_start)
+
+
+async def test_a_lock_that_somebody_else_holds_does_not_hold_up_a_manager(bench: Bench) -> None:
+    first = await bench.run("exit 7")
+    assert await ended(first) == (7, None)
+    with open(bench.folder / "run.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = await asyncio.wait_for(LocalLauncher().adopt(bench.folder), 6)
+        assert isinstance(found, RunRecord)
+        assert found.exit.code == 7
+        with pytest.raises(ConflictError, match="locked by another program"):
+            await bench.run("exit 0")
 
 
 async def test_one_look_at_all_processes_serves_all_instances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

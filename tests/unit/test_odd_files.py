@@ -1,7 +1,8 @@
-"""Logs are read without waiting and without end, whatever an app put where the keeper's files should be."""
+"""Nothing is waited for and nothing read without end, whatever an app put where files of AiKore's should be."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from aikore.blueprints.library import Library
 from aikore.errors import BrokenInstanceError
 from aikore.instances.files import SCRIPT_MAX, last_lines
-from aikore.launch.stages import read_stage
+from aikore.launch import desktop
+from aikore.launch.stages import StageWatcher, read_stage
 from aikore.logs import times
 from aikore.logs.follow import Live, read_live
 from aikore.logs.merged import merge
@@ -155,3 +158,65 @@ def test_files_without_end_are_not_read_to_it(logs: Path) -> None:
 def test_a_name_that_only_looks_like_a_rotated_log_hides_no_last_words(logs: Path) -> None:
     (logs / "output.x.log").write_text("not ours")
     assert last_lines(logs.parent)[-1] == numbered(0, 2000).decode().splitlines()[-1]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless device", "dangling link"])
+async def test_a_new_run_gets_a_stage_file_whatever_lay_in_its_place(tmp_path: Path, kind: str) -> None:
+    put(tmp_path / "stage", kind)
+    told = asyncio.Event()
+    watcher = StageWatcher()
+    await watcher.watch(tmp_path, lambda text: told.set() if text == "Installing" else None, clear=True)
+    (tmp_path / "stage").write_text("Installing")
+    async with asyncio.timeout(10):
+        await told.wait()
+    watcher.close()
+
+
+async def test_a_pipe_as_the_stage_of_one_run_holds_up_no_other(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    told = asyncio.Event()
+    watcher = StageWatcher()
+    for folder in (one, other):
+        folder.mkdir()
+        await watcher.watch(folder, lambda _: told.set(), clear=True)
+    (one / "stage").write_text("")
+    put(one / "stage", "pipe")
+    (other / "stage").write_text("Installing")
+    async with asyncio.timeout(10):
+        await told.wait()
+    watcher.close()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "dangling link", "endless device"])
+def test_a_keyboard_is_laid_whatever_lay_in_its_place_and_nothing_is_written_through_it(
+    tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "desktop").mkdir()
+    put(tmp_path / "desktop" / "keymap.xkb", kind)
+    desktop.lay_keyboard(desktop.Place(100, tmp_path / "socket", tmp_path))
+    assert (tmp_path / "desktop" / "keymap.xkb").is_file()
+    assert not (tmp_path / "desktop" / "keymap.xkb").is_symlink()
+    assert not (tmp_path / "desktop" / "nowhere").exists()
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_lock_of_a_display_that_is_no_plain_file_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    put(tmp_path / ".X64999-lock", kind)
+    monkeypatch.setattr(desktop, "X_LOCKS", str(tmp_path / ".X{}-lock"))
+    assert not desktop.is_alive(64999)
+
+
+@pytest.mark.parametrize("kind", [*ODD, "huge"])
+def test_a_custom_blueprint_that_is_no_plain_script_is_listed_with_its_error(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "well.sh").write_text("true\n")
+    if kind == "huge":
+        with open(tmp_path / "odd.sh", "wb") as file:
+            file.truncate(2**33)
+    else:
+        put(tmp_path / "odd.sh", kind)
+    odd, well = Library(tmp_path / "stock", tmp_path).list()
+    assert (odd.id, well.id, well.error) == ("odd", "well", None)
+    assert odd.error
+    assert odd.content == ""
