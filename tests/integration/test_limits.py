@@ -97,10 +97,8 @@ def test_a_limit_that_is_too_low_is_told_with_what_to_set_and_running_out_is_sur
 
 
 def test_a_house_that_closes_while_nothing_can_be_opened_closes_quietly(aikore_factory: Factory) -> None:
-    server = limited(aikore_factory(nginx="off"), 128, 128)
-    server.launch()
+    server = limited(aikore_factory(), 128, 128).start()
     address = str(Settings(home=server.home).manager_socket)
-    wait_until(lambda: "is ready" in server.log(), 20, "it is ready")
     with ExitStack() as opened:
         for _ in range(200):
             one = opened.enter_context(socket.socket(socket.AF_UNIX))

@@ -479,8 +479,13 @@ async def test_the_folder_of_nginx_holds_no_link(door: Door) -> None:
 async def test_a_copied_folder_names_the_originals_nginx_and_leaves_it_alone(
     door: Door, tmp_path: Path, mode: str
 ) -> None:
-    master = door.proxy.info().pid
-    workers = set(processes.workers(master or 0))
+    master = door.proxy.info().pid or 0
+
+    async def all_named() -> set[int] | None:  # a worker takes its title a moment after it began
+        workers = set(processes.workers(master))
+        return workers if len(workers) == door.settings.nginx_workers else None
+
+    workers = await until(all_named)
     copy = tmp_path / "copy"
     shutil.copytree(door.settings.nginx_dir, copy / "nginx", symlinks=True, ignore=shutil.ignore_patterns("temp"))
     other = Door(copy, nginx=mode)
@@ -490,7 +495,7 @@ async def test_a_copied_folder_names_the_originals_nginx_and_leaves_it_alone(
         assert other.proxy.info().pid != master
     finally:
         await other.proxy.stop()
-    assert (door.proxy.info().pid, set(processes.workers(master or 0))) == (master, workers)
+    assert (door.proxy.info().pid, set(processes.workers(master))) == (master, workers)
     assert await _ok(door)
 
 
