@@ -25,7 +25,7 @@ from aikore.naming import localise
 SEND_TIMEOUT = 30.0
 """Seconds a client may take to accept one message, or a few small ones, before it is let go."""
 
-PACE = 0.025
+PACE = 0.05
 """Seconds between two looks at what waits for a viewer. A change after a rest goes out at once; of many, those that
 follow within this time go out together, and what was overtaken by then does not go out at all."""
 

@@ -1,13 +1,15 @@
-"""What telling costs: 10 viewers of three roles, 10 starting instances, 200 changes a second.
+"""What telling costs: 10 viewers of three roles, 10 instances, 200 changes a second, over real sockets.
 
 Two managers take turns in the same run: this code and an older commit (an argument; by default the last one that
-encoded every change for every viewer). Counted is the manager's CPU with viewers less that without, per change.
+encoded every change for every viewer). Each is the whole application without instances that run: their changes are
+made by hand and not written to disk, so all CPU that is counted goes into views, bus, encoding and sockets.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import json
 import os
 import statistics
@@ -15,27 +17,151 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import psutil
-from websockets.asyncio.client import unix_connect
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from tests.helpers.access import make_token, set_up
-from tests.helpers.server import AiKoreServer, free_range, wait_until
+from websockets.asyncio.client import ClientConnection, unix_connect
 
 ROOT = Path(__file__).parent.parent
 BEFORE = "34c3983"
-INSTANCES, RATE, SECONDS, ROUNDS, TRIES = 10, 200, 3, 9, 18
-SCOPES = ("admin",) * 4 + ("operate",) * 3 + ("read",) * 3
+INSTANCES, RATE, CHANGES, ROUNDS = 10, 200, 400, 7
+ROLES = ("admin",) * 4 + ("operator",) * 3 + ("viewer",) * 3
 PROMISED = 0.5
-KEPT_UP = 0.9
-"""Messages per change at a viewer; with fewer, changes were overtaken before they were told."""
+
+
+# The manager, a process of its own with the code that PYTHONPATH names -------------------------------------------
+
+
+def make_actors(manager: Any) -> list[Any]:
+    """Give a manager instances that it may tell of."""
+    from aikore.blueprints.header import Header
+    from aikore.database.times import utcnow
+    from aikore.instances.actor import Actor
+    from aikore.instances.rows import InstanceRow
+
+    make = getattr(manager, "_actor_of", lambda row: Actor(row, manager))
+    for number in range(1, INSTANCES + 1):
+        row = InstanceRow(
+            id=number, name=f"Slow {number}", name_key=f"slow {number}", slug=f"slow-{number}", base_blueprint="web",
+            gpu_ids=["0"], autostart=False, persistent_mode=False, is_comfyui_active_slot=False, status="starting",
+            environment={"HF_TOKEN": "hf_secret"}, launch_args="", restart_policy="never", hostname="",
+            open_networks=[], script_origin="", rebuild_pending=False, last_run=1, position=number, group="",
+            port=9000 + number, app_port=7000 + number, vnc_display=number, created_at=utcnow(), updated_at=utcnow(),
+        )  # fmt: skip
+        manager._headers[number] = Header()
+        manager._actors[number] = make(row)
+    return list(manager._actors.values())
+
+
+async def manage(home: Path) -> None:
+    """Serve; for each line of standard input, make the changes and print the CPU they cost, in seconds."""
+    import uvicorn
+
+    from aikore.auth.identity import Identity
+    from aikore.config import Settings
+    from aikore.main import House, create_app
+
+    try:
+        from aikore.auth.permissions import role_of
+    except ImportError:
+        from aikore.auth.roles import role_of  # type: ignore[import-not-found, no-redef]
+    settings = Settings(home=home, nginx="off")  # type: ignore[arg-type]
+    house: Any = House(settings)
+    roles = itertools.cycle(ROLES)
+    house.gate.identify = lambda presented: Identity("somebody", role_of(next(roles)), "session")
+    house.manager._background = lambda work: work.close()
+    actors = make_actors(house.manager)
+    config = uvicorn.Config(
+        create_app(settings, house), uds=str(home / "socket"), log_config=None, lifespan="off",
+        access_log=False, ws_per_message_deflate=False,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    print("ready", flush=True)
+    while await asyncio.to_thread(sys.stdin.readline):
+        bare = await spent(lambda number: None)
+        print(await spent(partial(change, house.manager, actors)) - bare, flush=True)
+    server.should_exit = True
+    await serving
+
+
+def change(manager: Any, actors: list[Any], number: int) -> None:
+    actor = actors[number % INSTANCES]
+    actor.state = replace(actor.state, detail=f"stage {number:06}")
+    manager.changed(actor)
+
+
+async def spent(do: Callable[[int], None]) -> float:
+    """Do something at the rate; return the CPU it costs in seconds, the waking up for it included."""
+    before, began = time.process_time(), time.monotonic()
+    for number in range(1, CHANGES + 1):
+        do(number)
+        await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
+    await asyncio.sleep(0.1)
+    return time.process_time() - before
+
+
+# Those who watch ------------------------------------------------------------------------------------------------
+
+
+class Side:
+    """One manager and what it spent on each change, in microseconds."""
+
+    def __init__(self, code: Path, home: Path) -> None:
+        home.mkdir()
+        self.path = str(home / "socket")
+        self.costs: list[float] = []
+        self.messages: list[int] = []
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "manage", str(home)],
+            env={**os.environ, "PYTHONPATH": str(code)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._answer() == "ready"
+
+    def _answer(self) -> str:
+        assert self.process.stdout
+        return self.process.stdout.readline().strip()
+
+    async def round(self) -> None:
+        assert self.process.stdin
+        async with watching(self.path) as viewers:
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+            self.costs.append(float(await asyncio.to_thread(self._answer)) / CHANGES * 1e6)
+            self.messages = [await asyncio.wait_for(viewer, 30) for viewer in viewers]
+
+
+@asynccontextmanager
+async def watching(path: str) -> AsyncIterator[list[asyncio.Task[int]]]:
+    """Have everybody watch; each task returns how many messages it took to learn the newest."""
+    sockets = [await unix_connect(path, "ws://localhost/api/events", max_size=None) for _ in ROLES]
+    tasks = [asyncio.create_task(view(socket, int(json.loads(await socket.recv())["seq"]))) for socket in sockets]
+    try:
+        yield tasks
+    finally:
+        for task, socket in zip(tasks, sockets, strict=True):
+            task.cancel()
+            await socket.close()
+
+
+async def view(socket: ClientConnection, seq: int) -> int:
+    for count in itertools.count(1):
+        message = json.loads(await socket.recv())
+        seq += 1
+        assert message["seq"] == seq, "the numbers have no gap"
+        if message["data"]["status_detail"] == f"stage {CHANGES:06}":
+            return count
+    raise AssertionError
 
 
 def unpack(revision: str, folder: Path) -> Path:
@@ -46,131 +172,29 @@ def unpack(revision: str, folder: Path) -> Path:
     return folder
 
 
-class Side:
-    """One manager with instances that go on starting, and what it spent."""
-
-    def __init__(self, server: AiKoreServer) -> None:
-        self.server = server
-        self.watched: list[float] = []
-        self.alone: list[float] = []
-        self.tokens: list[str] = []
-        self._stages: list[int] = []
-
-    def prepare(self) -> None:
-        self.server.start()
-        owner = set_up(self.server)
-        self.tokens = [make_token(owner, scope=scope)["token"] for scope in SCOPES]
-        self.server.blueprint("slow", "exec sleep 100000", ready={"timeout": 86400})
-        for number in range(INSTANCES):
-            slug = self.server.create(f"Slow {number}", "slow", environment={"HF_TOKEN": "hf_secret"})["slug"]
-            self.server.post(slug, "start")
-            stage = self.server.home / "instances" / slug / "stage"
-            wait_until(stage.exists, what="the instance is starting")
-            self._stages.append(os.open(stage, os.O_WRONLY))
-
-    def round(self) -> None:
-        """Measure once. A round in which the machine was too busy for this rate does not count."""
-        alone = self._cost(b"alone")
-        with viewers(self.server, self.tokens) as seen:
-            watched = self._cost(b"watched")
-            newest = f"watched {RATE * SECONDS - 1:06}"
-            wait_until(lambda: all(one.detail == newest for one in seen), what="everybody sees the newest")
-        received = statistics.mean(one.messages for one in seen) / (RATE * SECONDS)
-        if received >= KEPT_UP:
-            self.alone.append(alone)
-            self.watched.append(watched)
-
-    def _cost(self, word: bytes) -> float:
-        """Return the manager's CPU per change in microseconds."""
-        assert self.server.process
-        manager = psutil.Process(self.server.process.pid)
-        before, began = sum(manager.cpu_times()[:2]), time.monotonic()
-        for number in range(RATE * SECONDS):
-            os.pwrite(self._stages[number % INSTANCES], b"%s %06d" % (word, number), 0)
-            time.sleep(max(0.0, began + (number + 1) / RATE - time.monotonic()))
-        return (sum(manager.cpu_times()[:2]) - before) / (RATE * SECONDS) * 1e6
-
-    @property
-    def events(self) -> float:
-        """The price of ten viewers, per change, in microseconds."""
-        return statistics.median(w - a for w, a in zip(self.watched, self.alone, strict=True))
-
-
-class Seen:
-    """What one viewer saw."""
-
-    def __init__(self) -> None:
-        self.messages = -1
-        self.detail = ""
-        self.seq: int | None = None
-
-    def take(self, text: str) -> None:
-        message = json.loads(text)
-        assert self.seq is None or message["seq"] == self.seq + 1, "the numbers have no gap"
-        self.seq = message["seq"]
-        self.messages += 1
-        if message["type"] == "change" and message["topic"] == "instance":
-            self.detail = max(self.detail, message["data"]["status_detail"])
-
-
-@contextmanager
-def viewers(server: AiKoreServer, tokens: list[str]) -> Iterator[list[Seen]]:
-    """Have one viewer per token watch, in a thread of theirs."""
-    seen = [Seen() for _ in tokens]
-    loop = asyncio.new_event_loop()
-
-    async def view(token: str, one: Seen) -> None:
-        headers = {"Authorization": f"Bearer {token}"}
-        path = str(server.home / "run" / "manager.sock")
-        async with unix_connect(path, "ws://localhost/api/events", additional_headers=headers, max_size=None) as socket:
-            async for text in socket:
-                one.take(str(text))
-
-    tasks = [loop.create_task(view(token, one)) for token, one in zip(tokens, seen, strict=True)]
-
-    async def all_end() -> None:
-        await asyncio.wait(tasks)
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(all_end(),))
-    thread.start()
-    try:
-        wait_until(lambda: all(one.messages >= 0 for one in seen), what="everybody has the snapshot")
-        yield seen
-        failed = [task for task in tasks if task.done()]
-        assert not failed, failed
-    finally:
-        for task in tasks:
-            loop.call_soon_threadsafe(task.cancel)
-        thread.join()
-        loop.close()
-
-
-def main() -> None:
-    revision = sys.argv[1] if len(sys.argv) > 1 else BEFORE
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        codes = {"before": unpack(revision, Path(folder) / "code"), "now": ROOT}
-        sides = {}
-        for name, code in codes.items():
-            server = AiKoreServer(Path(folder) / name, auth="on", instance_ports=free_range(2 * INSTANCES))
-            server.variables["PYTHONPATH"] = str(code)
-            stack.callback(server.clean_up)
-            sides[name] = side = Side(server)
-            side.prepare()
-        for _ in range(TRIES):
-            for side in sides.values():
-                side.round()
-            if all(len(side.watched) >= ROUNDS for side in sides.values()):
-                break
-        else:
-            sys.exit(f"This machine is too busy for {RATE} changes a second; try again when it is not.")
-    for name, side in sides.items():
-        alone, watched = statistics.median(side.alone), statistics.median(side.watched)
-        print(f"{name}: {side.events:.0f} µs per change for {len(SCOPES)} viewers ({alone:.0f} to {watched:.0f})")
-    whole = statistics.median(sides["now"].watched) / statistics.median(sides["before"].watched)
-    print(f"all that the manager does then, looking whether the apps answer among it: {whole:.2f} × {revision}")
-    ratio = sides["now"].events / sides["before"].events
-    print(f"telling {RATE} changes a second costs {ratio:.2f} × {revision} (promised <= {PROMISED})")
+async def compare(revision: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        before = Side(unpack(revision, Path(folder) / "code"), Path(folder) / "before")
+        now = Side(ROOT, Path(folder) / "now")
+        try:
+            for _ in range(ROUNDS):
+                await before.round()
+                await now.round()
+        finally:
+            for side in (before, now):
+                side.process.kill()
+                side.process.wait()
+    for name, side in ((revision, before), ("now", now)):
+        messages = statistics.mean(side.messages) / CHANGES
+        cost = statistics.median(side.costs)
+        share = cost * RATE / 1e4
+        print(f"{name}: {cost:.0f} µs a change, {share:.1f}% of a core; {messages:.2f} messages a change at a viewer")
+    ratio = statistics.median(now.costs) / statistics.median(before.costs)
+    print(f"telling {len(ROLES)} viewers {RATE} changes a second: {ratio:.2f} × {revision} (promised <= {PROMISED})")
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["manage"]:
+        asyncio.run(manage(Path(sys.argv[2])))
+    else:
+        asyncio.run(compare(sys.argv[1] if len(sys.argv) > 1 else BEFORE))

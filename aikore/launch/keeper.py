@@ -197,7 +197,7 @@ class Log:
     def append(self, data: bytes, drawn: bool = False) -> None:
         """Store bytes that are final; ``drawn`` ones are no words of the program's."""
         self._store(data)
-        if not drawn and data.strip():
+        if data and not drawn and not data.isspace():
             self.words_end = self.offset
 
     def _store(self, data: bytes) -> None:

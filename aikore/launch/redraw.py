@@ -143,7 +143,7 @@ class Fold:
     # Lines redrawn with CR alone ------------------------------------------------------------------------------
 
     def _feed_lines(self, data: bytes) -> None:
-        if self.held is None and LONE_CR.search(data) is None:
+        if self.held is None and (b"\r" not in data or LONE_CR.search(data) is None):
             if data:
                 self._flush_ended()
                 self._store.append(data)
