@@ -59,7 +59,6 @@ def render(routes: Sequence[Route], options: Options) -> str:
         ports=[route.public_port for route in ordered if route.public_port],
         hostnames=sorted(route.hostname for route in ordered if route.hostname),
         root=settings.root_path,
-        here="$here" if settings.root_path else "$request_uri",
         address=f"[{settings.host}]" if ":" in settings.host else settings.host,
         host_pattern=host_pattern(settings),
         origin_pattern=origin_pattern(settings),
