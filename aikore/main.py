@@ -235,7 +235,7 @@ def serve(settings: Settings) -> int:
     _set_up_logging(settings.log_level)
     limits.raise_open_files()
     try:
-        privileges.become(settings)
+        privileges.become(settings.user, settings.home)
         restart = asyncio.run(_serve(settings))
     except AiKoreError as error:
         print(f"aikore: {error.message}", file=sys.stderr)  # noqa: T201 — the person who started it reads this
@@ -337,7 +337,7 @@ def _set_up_logging(level: str) -> None:
 def _home_lock(settings: Settings) -> Iterator[None]:
     """Make the data folder and hold it for this manager alone. Raises StartupError."""
     home = settings.home
-    require_abilities(settings)
+    require_abilities(home, settings.run_dir, None if settings.nginx is NginxMode.OFF else settings.nginx_dir)
     try:
         home.mkdir(parents=True, exist_ok=True)
         lock = os.open(home / "manager.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
