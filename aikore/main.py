@@ -18,13 +18,18 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from aikore import __version__, apidocs, limits, live, privileges, problems, system
-from aikore.abilities import require_abilities
+from aikore import __version__, apidocs, live, system
 from aikore.auth import api as auth_api
 from aikore.auth import door
 from aikore.auth.gate import Gate
 from aikore.auth.guard import Guard
 from aikore.auth.weblinks import LOGIN_PAGE, Weblinks
+from aikore.base import limits, privileges, problems
+from aikore.base.abilities import require_abilities
+from aikore.base.disk import Reserve
+from aikore.base.errors import AiKoreError, StartupError
+from aikore.base.events import Bus, Part
+from aikore.base.home_identity import Original, recognise
 from aikore.blueprints import api as blueprints_api
 from aikore.blueprints import topics as blueprint_topics
 from aikore.blueprints.library import Library
@@ -32,11 +37,7 @@ from aikore.config import NginxMode, Settings, private_folder, shipped_dir
 from aikore.database.engine import Database, make_engine
 from aikore.database.migrate import migrate
 from aikore.desktop import api as desktop_api
-from aikore.disk import Reserve
-from aikore.errors import AiKoreError, StartupError
-from aikore.events import Bus, Part
 from aikore.files import api as files_api
-from aikore.identity import Original, recognise
 from aikore.instances import api as instances_api
 from aikore.instances import copied
 from aikore.instances import topics as instance_topics

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from aikore.abilities import require_abilities
+from aikore.base.abilities import require_abilities
+from aikore.base.errors import StartupError
 from aikore.config import Settings
-from aikore.errors import StartupError
 from aikore.main import _home_lock
 
 MKFS = shutil.which("mkfs.vfat", path=f"{os.environ.get('PATH', '')}:/usr/sbin")

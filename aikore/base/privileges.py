@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from aikore.errors import StartupError
+from aikore.base.errors import StartupError
 
 
 @dataclass(frozen=True, slots=True)

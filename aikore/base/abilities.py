@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from aikore.disk import MOUNTS, unescaped
-from aikore.errors import StartupError
+from aikore.base.disk import MOUNTS, unescaped
+from aikore.base.errors import StartupError
 
 LACKING = frozenset({errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOLCK, errno.ENXIO})
 """What a file system fails with that does not know a thing. A full disk is told by whoever writes first."""
