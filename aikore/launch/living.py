@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aikore import procfs
+from aikore.base import procfs
 from aikore.launch.keeper import orders
 from aikore.launch.keeper.orders import FOLDER_FD, Assignment
 

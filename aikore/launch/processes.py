@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aikore import procfs, sockets
+from aikore.base import procfs, sockets
 from aikore.launch import living
 from aikore.launch.keeper.process import descendants
 from aikore.launch.living import RUN_MARK

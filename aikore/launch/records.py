@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aikore import disk, procfs
+from aikore.base import disk, procfs
 from aikore.launch import living
 from aikore.launch.keeper.process import machine_session
 from aikore.launch.keeper.record import PROTOCOL, RECORD_SIZE

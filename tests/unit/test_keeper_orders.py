@@ -55,7 +55,7 @@ RECORD = {
 
 
 def test_orders_keep_their_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aikore.limits.own_of_others", lambda: 1024)
+    monkeypatch.setattr("aikore.base.limits.own_of_others", lambda: 1024)
     folder = Path("/home/x")
     spec = RunSpec(
         "x", 7, folder, ("bash", "launch.sh"), {"PATH": "/bin"}, "SIGINT", 1.5, 100, 3, (Path("/tmp/socket"),)
