@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from aikore import sockets
-from aikore.database.times import utcnow
-from aikore.errors import AiKoreError, BrokenInstanceError, NotFoundError, NotStoppedError, PortInUseError
+from aikore.base import sockets
+from aikore.base.errors import AiKoreError, BrokenInstanceError, NotFoundError, NotStoppedError, PortInUseError
+from aikore.base.times import utcnow
 from aikore.instances import lifecycle
 from aikore.instances.failures import Failure, diagnose
 from aikore.instances.files import last_lines
@@ -23,7 +23,7 @@ from aikore.instances.lifecycle import Examined, Harm, Input, State, Status, ste
 from aikore.instances.probe import Answer, Found, Listening, Target, Whose, look, who_has
 from aikore.instances.rows import InstanceRow
 from aikore.instances.runs import Note, ending_of
-from aikore.launch.keeper import machine_session
+from aikore.launch.keeper.process import machine_session
 from aikore.launch.protocol import Handle, Launcher, RunExit, RunRecord, RunSpec
 from aikore.launch.stages import StageWatcher, read_stage
 from aikore.proxy.flags import Flags

@@ -1,6 +1,6 @@
 """Reads /proc: when a process started, what it is called, who listens on a port. Changes nothing.
 
-The keeper reads for itself (``launch/keeper.py`` stands alone, so that it stays small).
+The keeper reads for itself (``launch/keeper/process.py`` stands alone, so that it stays small).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aikore import sockets
+from aikore.base import sockets
 
 GONE = (b"Z", b"X")
 """States of a process that has ended and only waits to be collected (proc(5))."""
