@@ -19,14 +19,10 @@ from pydantic import ValidationError
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from aikore import naming, procfs
-from aikore.blueprints.header import Header, parse_header
-from aikore.blueprints.library import Library
-from aikore.config import Settings, shipped_dir
-from aikore.database.engine import Database
-from aikore.database.times import stamp, unix, utcnow
-from aikore.disk import Reserve, remove_tree, storage
-from aikore.errors import (
+from aikore import naming
+from aikore.base import procfs
+from aikore.base.disk import Reserve, remove_tree, storage
+from aikore.base.errors import (
     AiKoreError,
     ConflictError,
     InvalidBlueprintError,
@@ -39,8 +35,13 @@ from aikore.errors import (
     StorageError,
     UnknownBlueprintError,
 )
-from aikore.events import Bus
-from aikore.identity import Original
+from aikore.base.events import Bus
+from aikore.base.home_identity import Original
+from aikore.base.times import stamp, unix, utcnow
+from aikore.blueprints.header import Header, parse_header
+from aikore.blueprints.library import Library
+from aikore.config import Settings, shipped_dir
+from aikore.database.engine import Database
 from aikore.instances import copied, lifecycle, oom, ports, views
 from aikore.instances.actor import Actor, Readiness
 from aikore.instances.cards import house_of, write_card
