@@ -7,19 +7,21 @@ snapshot is made of (:class:`aikore.base.events.Part`).
 from __future__ import annotations
 
 import asyncio
-import json
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from pydantic_core import to_json
 
 from aikore.auth.access import needs
 from aikore.auth.identity import identity_in
 from aikore.auth.permissions import Permission
 from aikore.base.errors import NotFoundError
 from aikore.base.events import Audience, Bus, Event, Part, Topic
+from aikore.base.websocket import send_texts
 from aikore.naming import localise
 
 SEND_TIMEOUT = 30.0
@@ -27,10 +29,11 @@ SEND_TIMEOUT = 30.0
 
 PACE = 0.05
 """Seconds between two looks at what waits for a viewer. A change after a rest goes out at once; of many, those that
-follow within this time go out together, and what was overtaken by then does not go out at all."""
+follow within this time go out together, and what was overtaken by then does not go out at all. All viewers look at the
+same moments, so many of them wake the manager no more often than one."""
 
 TOGETHER = 32
-"""Changes sent without a look at the clock; what asyncio takes before it makes the sender wait holds about as many."""
+"""Changes sent in one write; what asyncio takes before it makes the sender wait holds about as many."""
 
 WAITING_MOST = 512
 """Changes that may wait for a viewer; one who is further behind begins anew."""
@@ -44,7 +47,9 @@ NOT_FOUND = 4404
 Removed = Callable[[str], Awaitable[None]]
 """Returns when the instance of this id or slug is removed."""
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+def _encode(data: Any) -> str:
+    return to_json(data, inf_nan_mode="constants").decode()
 
 
 class Viewer:
@@ -66,6 +71,11 @@ class Viewer:
         audience = self._audience(event.topic)
         assert audience is not None, "only what a viewer wants is shown"
         return event.text((audience, self._host), lambda: self._encoded(event, audience))
+
+    def messages(self, events: Sequence[Event], seq: int) -> list[str]:
+        """Return the messages of wanted events; ``seq`` is the number of the message before them."""
+        numbered = enumerate(events, seq + 1)
+        return [f'{{"type":"change","seq":{number},{self.change(event)}}}' for number, event in numbered]
 
     def snapshot(self, parts: Sequence[Part[Any]]) -> str:
         """Return the present as this viewer may see it. Parts that are not theirs are left out."""
@@ -131,12 +141,16 @@ async def send(socket: WebSocket, bus: Bus, parts: Sequence[Part[Any]], viewer: 
                 await socket.send_text(f'{{"type":"{kind}","seq":{seq},"data":{viewer.snapshot(parts)}}}')
             while changes := await waiting.several(TOGETHER):
                 async with asyncio.timeout(SEND_TIMEOUT):
-                    for change in changes:
-                        seq += 1
-                        await socket.send_text(f'{{"type":"change","seq":{seq},{viewer.change(change)}}}')
+                    await send_texts(socket, viewer.messages(changes, seq))
+                seq += len(changes)
                 if waiting.idle:
-                    await asyncio.sleep(PACE)
+                    await asyncio.sleep(until_next_look(time.monotonic()))
             kind = "resync"
+
+
+def until_next_look(now: float) -> float:
+    """Return the seconds until the next of the moments at which all viewers look."""
+    return PACE - now % PACE
 
 
 class Removals:

@@ -31,6 +31,7 @@ from aikore.base.errors import AiKoreError, StartupError
 from aikore.base.events import Bus, Part
 from aikore.base.home_identity import Original, recognise
 from aikore.base.shipped import shipped_dir
+from aikore.base.websocket import TextsWebSocket
 from aikore.blueprints import api as blueprints_api
 from aikore.blueprints import topics as blueprint_topics
 from aikore.blueprints.library import Library
@@ -271,6 +272,7 @@ async def _serve(settings: Settings) -> bool:
             log_config=None,
             access_log=False,
             forwarded_allow_ips="*",  # nothing but NGINX reaches the socket
+            ws=TextsWebSocket,
             ws_per_message_deflate=False,
             ws_ping_interval=PING_EVERY,
             ws_ping_timeout=PONG_WITHIN,

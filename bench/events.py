@@ -68,6 +68,12 @@ async def manage(home: Path) -> None:
     from aikore.main import House, create_app
 
     try:
+        from aikore.base.websocket import TextsWebSocket
+
+        sockets: dict[str, Any] = {"ws": TextsWebSocket}
+    except ImportError:
+        sockets = {}
+    try:
         from aikore.auth.permissions import role_of
     except ImportError:
         from aikore.auth.roles import role_of  # type: ignore[import-not-found, no-redef]
@@ -79,7 +85,7 @@ async def manage(home: Path) -> None:
     actors = make_actors(house.manager)
     config = uvicorn.Config(
         create_app(settings, house), uds=str(home / "socket"), log_config=None, lifespan="off",
-        access_log=False, ws_per_message_deflate=False,
+        access_log=False, ws_per_message_deflate=False, **sockets,
     )  # fmt: skip
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())

@@ -28,6 +28,7 @@ class Client:
     """The socket of somebody who accepts a message whenever ``open`` is set."""
 
     def __init__(self) -> None:
+        self.scope: dict[str, Any] = {}
         self.texts: list[str] = []
         self.open = asyncio.Event()
         self.open.set()
@@ -191,6 +192,12 @@ async def test_a_change_after_a_rest_goes_out_at_once(monkeypatch: pytest.Monkey
     async with watching(bus, Viewer(LOOKS)) as client:
         bus.publish(INSTANCE, view())
         await client.got(2)
+
+
+def test_all_viewers_look_at_the_same_moments_and_none_waits_longer_than_the_pace() -> None:
+    moments = (100.001, 100.02, 100.03, 100.0499)
+    assert {round(now + live.until_next_look(now), 6) for now in moments} == {100.05}
+    assert all(0 < live.until_next_look(now) <= live.PACE for now in moments)
 
 
 async def test_of_what_waits_for_a_slow_client_only_the_newest_of_its_kind_goes_out() -> None:
