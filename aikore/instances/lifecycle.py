@@ -263,6 +263,11 @@ def actions(state: State) -> tuple[str, ...]:
             return ("stop", "restart", "edit", "copy")
 
 
+def is_over(state: State) -> bool:
+    """Say whether nothing of a run is left."""
+    return state.status not in ALIVE
+
+
 def _spawn(state: State) -> Outcome:
     run = state.run + 1
     return State(Status.STARTING, run, restarts=state.restarts), (Spawn(run), Probe(run))

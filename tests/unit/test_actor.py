@@ -47,7 +47,7 @@ class Quiet:
     def forget(self, *_: object) -> None: ...
 
 
-class Workshop:
+class Host:
     """A house that fails where it is told to."""
 
     stages: Any = Quiet()
@@ -104,7 +104,7 @@ class Stage:
     """An actor and its house."""
 
     def __init__(self, folder: Path) -> None:
-        self.house = Workshop(folder)
+        self.house = Host(folder)
         row = InstanceRow(
             slug="x", name="X", port=free_ports(1)[0], last_run=0, restart_policy="never", status="stopped"
         )
