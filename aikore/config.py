@@ -15,7 +15,7 @@ import platformdirs
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from aikore.errors import StartupError
+from aikore.base.errors import StartupError
 
 UNIX_SOCKET_PATH_MAX = 100
 """Bytes a Unix socket path may have, with room to spare (Linux: 108, see unix(7))."""

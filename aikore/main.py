@@ -18,13 +18,18 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from aikore import __version__, apidocs, limits, live, privileges, problems, system
-from aikore.abilities import require_abilities
+from aikore import __version__, apidocs, live, system
 from aikore.auth import api as auth_api
 from aikore.auth import door
 from aikore.auth.gate import Gate
 from aikore.auth.guard import Guard
 from aikore.auth.weblinks import LOGIN_PAGE, Weblinks
+from aikore.base import limits, privileges, problems
+from aikore.base.abilities import require_abilities
+from aikore.base.disk import Reserve
+from aikore.base.errors import AiKoreError, StartupError
+from aikore.base.events import Bus, Part
+from aikore.base.home_identity import Original, recognise
 from aikore.blueprints import api as blueprints_api
 from aikore.blueprints import topics as blueprint_topics
 from aikore.blueprints.library import Library
@@ -32,11 +37,7 @@ from aikore.config import NginxMode, Settings, private_folder, shipped_dir
 from aikore.database.engine import Database, make_engine
 from aikore.database.migrate import migrate
 from aikore.desktop import api as desktop_api
-from aikore.disk import Reserve
-from aikore.errors import AiKoreError, StartupError
-from aikore.events import Bus, Part
 from aikore.files import api as files_api
-from aikore.identity import Original, recognise
 from aikore.instances import api as instances_api
 from aikore.instances import copied
 from aikore.instances import topics as instance_topics
@@ -235,7 +236,7 @@ def serve(settings: Settings) -> int:
     _set_up_logging(settings.log_level)
     limits.raise_open_files()
     try:
-        privileges.become(settings)
+        privileges.become(settings.user, settings.home)
         restart = asyncio.run(_serve(settings))
     except AiKoreError as error:
         print(f"aikore: {error.message}", file=sys.stderr)  # noqa: T201 — the person who started it reads this
@@ -337,7 +338,7 @@ def _set_up_logging(level: str) -> None:
 def _home_lock(settings: Settings) -> Iterator[None]:
     """Make the data folder and hold it for this manager alone. Raises StartupError."""
     home = settings.home
-    require_abilities(settings)
+    require_abilities(home, settings.run_dir, None if settings.nginx is NginxMode.OFF else settings.nginx_dir)
     try:
         home.mkdir(parents=True, exist_ok=True)
         lock = os.open(home / "manager.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

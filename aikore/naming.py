@@ -13,7 +13,7 @@ from pathlib import Path
 
 from text_unidecode import unidecode
 
-from aikore.errors import InvalidNameError, InvalidPathError
+from aikore.base.errors import InvalidNameError, InvalidPathError
 
 NAME_MAX = 80
 """Characters of a name."""

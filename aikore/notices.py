@@ -10,7 +10,7 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from aikore.auth.permissions import Permission
-from aikore.events import Bus, Part, Topic
+from aikore.base.events import Bus, Part, Topic
 
 log = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ from aikore import __version__
 from aikore.auth import access
 from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
+from aikore.base.events import Bus, Part, Topic, whole
+from aikore.base.problems import problem_responses
 from aikore.config import Settings
-from aikore.events import Bus, Part, Topic, whole
 from aikore.monitor.gpu import Gpu
-from aikore.problems import problem_responses
 from aikore.proxy.routes import Proxy
 
 

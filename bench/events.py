@@ -21,6 +21,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,6 @@ PROMISED = 0.5
 def make_actors(manager: Any) -> list[Any]:
     """Give a manager instances that it may tell of."""
     from aikore.blueprints.header import Header
-    from aikore.database.times import utcnow
     from aikore.instances.actor import Actor
     from aikore.instances.rows import InstanceRow
 
@@ -48,13 +48,14 @@ def make_actors(manager: Any) -> list[Any]:
     make = getattr(manager, "_actor_of", lambda row: Actor(row, manager)) if old else manager.host.make_actor
     actors = manager._actors if old else manager.registry._actors
     headers = manager._headers if old else manager.registry._headers
+    now = datetime.now()
     for number in range(1, INSTANCES + 1):
         row = InstanceRow(
             id=number, name=f"Slow {number}", name_key=f"slow {number}", slug=f"slow-{number}", base_blueprint="web",
             gpu_ids=["0"], autostart=False, persistent_mode=False, is_comfyui_active_slot=False, status="starting",
             environment={"HF_TOKEN": "hf_secret"}, launch_args="", restart_policy="never", hostname="",
             open_networks=[], script_origin="", rebuild_pending=False, last_run=1, position=number, group="",
-            port=9000 + number, app_port=7000 + number, vnc_display=number, created_at=utcnow(), updated_at=utcnow(),
+            port=9000 + number, app_port=7000 + number, vnc_display=number, created_at=now, updated_at=now,
         )  # fmt: skip
         headers[number] = Header()
         actors[number] = make(row)

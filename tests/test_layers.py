@@ -13,20 +13,7 @@ import aikore
 PACKAGE = Path(aikore.__file__).parent
 
 FLOORS: dict[int, set[str]] = {
-    1: {
-        "abilities",
-        "config",
-        "database",
-        "disk",
-        "errors",
-        "events",
-        "identity",
-        "limits",
-        "privileges",
-        "problems",
-        "procfs",
-        "sockets",
-    },
+    1: {"base", "config", "database"},
     2: {"auth", "client", "launch", "monitor", "naming", "proxy"},
     3: {"apidocs", "blueprints", "live", "notices"},
     4: {"instances"},
@@ -36,22 +23,11 @@ FLOORS: dict[int, set[str]] = {
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 SAME_FLOOR = {
-    ("problems", "errors"),
-    ("config", "errors"),
-    ("database", "errors"),
-    ("disk", "errors"),
-    ("identity", "disk"),
-    ("identity", "procfs"),
-    ("privileges", "errors"),
-    ("privileges", "config"),
-    ("abilities", "errors"),
-    ("abilities", "config"),
-    ("abilities", "disk"),
-    ("limits", "procfs"),
-    ("procfs", "sockets"),
+    ("config", "base"),
+    ("database", "base"),
     ("__main__", "cli"),
 }
-"""On the ground floor the errors lie lowest; ``python -m aikore`` is the command by another name."""
+"""On the ground floor ``base`` lies lowest; ``python -m aikore`` is the command by another name."""
 
 PURE_RULES = {"naming", "auth.origin"}
 """Rules over plain text with one home each; their own floor shares them. They themselves import from floor 1 only."""
@@ -117,7 +93,7 @@ def test_a_module_imports_only_from_floors_below(path: Path) -> None:
         ("proxy", "instances"),
         ("launch", "proxy"),
         ("config", "main"),
-        ("errors", "config"),
+        ("base", "config"),
         ("logs", "nowhere"),
         ("proxy", "auth.guard"),
     ],

@@ -37,9 +37,9 @@ from aikore.auth.schemas import (
 )
 from aikore.auth.tokens import Wanted
 from aikore.auth.weblinks import Weblinks, is_https
-from aikore.errors import AccessDeniedError, InvalidError, NotFoundError, WrongCredentialError
+from aikore.base.errors import AccessDeniedError, InvalidError, NotFoundError, WrongCredentialError
+from aikore.base.problems import problem_responses
 from aikore.naming import clean_name
-from aikore.problems import problem_responses
 
 Number = Annotated[int, Path(ge=1, le=2**53)]
 InstanceId = Callable[[str], int]

@@ -12,9 +12,9 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from aikore.auth.rows import AuditRow
+from aikore.base.errors import StorageError
+from aikore.base.times import utcnow
 from aikore.database.engine import Database
-from aikore.database.times import utcnow
-from aikore.errors import StorageError
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from aikore.auth.guard import PRESENTED_KEY
 from aikore.auth.identity import SCOPE_KEY, Identity
 from aikore.auth.permissions import Permission
 from aikore.auth.weblinks import LOGIN_PAGE, target_of
+from aikore.base.errors import NotFoundError
+from aikore.base.problems import problem, problem_responses
 from aikore.config import Settings
-from aikore.errors import NotFoundError
-from aikore.problems import problem, problem_responses
 
 FRESH = "max-age=2, stale-while-revalidate=2, stale-if-error=60"
 """How long NGINX may keep a yes: the door stays fast, and a revoked credential ends within five seconds.

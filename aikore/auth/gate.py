@@ -20,9 +20,9 @@ from aikore.auth.secret_files import SecretFiles
 from aikore.auth.sessions import Sessions
 from aikore.auth.throttle import Throttle, address_key
 from aikore.auth.tokens import Tokens
+from aikore.base.errors import ConflictError, SlowDownError, StorageError, WrongCredentialError
 from aikore.config import AuthMode, Settings
 from aikore.database.engine import Database
-from aikore.errors import ConflictError, SlowDownError, StorageError, WrongCredentialError
 from aikore.naming import clean_name
 
 log = logging.getLogger(__name__)

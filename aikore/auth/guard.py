@@ -18,9 +18,9 @@ from aikore.auth.credentials import Presented
 from aikore.auth.gate import Gate
 from aikore.auth.identity import SCOPE_KEY, Identity
 from aikore.auth.origin import host_allowed, origin_allowed
+from aikore.base.errors import NotFoundError
+from aikore.base.problems import problem
 from aikore.config import Settings
-from aikore.errors import NotFoundError
-from aikore.problems import problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 POLICY_VIOLATION = 1008

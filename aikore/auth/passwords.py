@@ -8,7 +8,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from aikore.errors import InvalidError
+from aikore.base.errors import InvalidError
 
 SHORTEST, LONGEST = 8, 256
 AT_ONCE = 2

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
-from aikore.database.times import stamp
+from aikore.base.times import stamp
 
 Moment = Annotated[datetime, PlainSerializer(stamp, return_type=str, when_used="json-unless-none")]
 """A stored time, shown in the form of RFC 3339."""

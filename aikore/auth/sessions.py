@@ -16,9 +16,9 @@ from aikore.auth.identity import Identity
 from aikore.auth.permissions import Role
 from aikore.auth.revocations import Revocations
 from aikore.auth.rows import SessionRow
+from aikore.base.errors import NotFoundError, StorageError
+from aikore.base.times import utcnow
 from aikore.database.engine import Database
-from aikore.database.times import utcnow
-from aikore.errors import NotFoundError, StorageError
 
 log = logging.getLogger(__name__)
 

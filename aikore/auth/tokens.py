@@ -14,9 +14,9 @@ from aikore.auth.identity import Identity
 from aikore.auth.permissions import SCOPES, Role
 from aikore.auth.revocations import Revocations
 from aikore.auth.rows import TokenRow
+from aikore.base.errors import ConflictError, NotFoundError
+from aikore.base.times import utcnow
 from aikore.database.engine import Database
-from aikore.database.times import utcnow
-from aikore.errors import ConflictError, NotFoundError
 
 MOST = 500
 """Tokens a house may have."""

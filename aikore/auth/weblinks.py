@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
+from aikore.base.errors import InvalidError
 from aikore.config import Settings
-from aikore.errors import InvalidError
 
 LOGIN_PAGE = "/.aikore/login"
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, Engine, create_engine, event, exc
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from aikore.errors import StorageError
+from aikore.base.errors import StorageError
 
 T = TypeVar("T")
 

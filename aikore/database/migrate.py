@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, exc, inspect, text
 
+from aikore.base.errors import StartupError
 from aikore.database.engine import checkpoint, reason
-from aikore.errors import StartupError
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,10 @@ from starlette.types import Receive, Scope, Send
 from aikore.auth.access import needs
 from aikore.auth.guard import DETAIL_KEY
 from aikore.auth.permissions import Permission
+from aikore.base.disk import require_space
+from aikore.base.errors import InvalidError
+from aikore.base.problems import problem_responses
 from aikore.config import Settings
-from aikore.disk import require_space
-from aikore.errors import InvalidError
 from aikore.files import download, listing, trash, writing
 from aikore.files.schemas import (
     PATH_MAX,
@@ -37,7 +38,6 @@ from aikore.files.schemas import (
 )
 from aikore.files.tree import Parts, Place, PlaceName, place_of
 from aikore.naming import file_parts, new_file_parts
-from aikore.problems import problem_responses
 
 T = TypeVar("T")
 Identify = Callable[[str], tuple[int, str]]

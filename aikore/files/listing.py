@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from aikore.errors import NotFoundError
+from aikore.base.errors import NotFoundError
 from aikore.files.tree import Parts, Place, look, refusals
 from aikore.instances.cards import CARD_NAME
 from aikore.instances.files import FILES_TRASH

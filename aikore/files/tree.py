@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from aikore.config import Settings
-from aikore.disk import require_no_mounts
-from aikore.errors import (
+from aikore.base.disk import require_no_mounts
+from aikore.base.errors import (
     AiKoreError,
     ConflictError,
     ForbiddenError,
@@ -27,6 +26,7 @@ from aikore.errors import (
     ReadOnlyError,
     StorageError,
 )
+from aikore.config import Settings
 from aikore.instances.cards import CARD_NAME
 from aikore.instances.files import FILES_TRASH
 

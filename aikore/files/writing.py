@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
-from aikore.disk import require_space
-from aikore.errors import ConflictError, InvalidError, InvalidPathError, StaleError
+from aikore.base.disk import require_space
+from aikore.base.errors import ConflictError, InvalidError, InvalidPathError, StaleError
 from aikore.files.tree import Parts, Place, look, opened, refusals, rename_new, require_unmounted
 from aikore.naming import new_file_parts
 

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from aikore import sockets
-from aikore.database.times import utcnow
-from aikore.errors import AiKoreError, BrokenInstanceError, NotFoundError, NotStoppedError, PortInUseError
+from aikore.base import sockets
+from aikore.base.errors import AiKoreError, BrokenInstanceError, NotFoundError, NotStoppedError, PortInUseError
+from aikore.base.times import utcnow
 from aikore.instances import lifecycle
 from aikore.instances.failures import Failure, diagnose
 from aikore.instances.files import last_lines

@@ -11,7 +11,8 @@ from aikore.auth.access import needs
 from aikore.auth.guard import DETAIL_KEY
 from aikore.auth.identity import identity_in
 from aikore.auth.permissions import Permission
-from aikore.errors import InvalidError
+from aikore.base.errors import InvalidError
+from aikore.base.problems import problem_responses
 from aikore.instances import lifecycle
 from aikore.instances.actor import Actor
 from aikore.instances.manager import Manager
@@ -30,7 +31,6 @@ from aikore.instances.schemas import (
 )
 from aikore.instances.views import shown
 from aikore.naming import localise
-from aikore.problems import problem_responses
 
 Key = Annotated[str, Path(min_length=1, max_length=80, description="An instance's id or slug.")]
 Slug = Annotated[str, Path(min_length=1, max_length=80, description="The folder's name.")]

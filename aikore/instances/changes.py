@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aikore import naming
-from aikore.errors import ConflictError, InvalidError, ProxyError
+from aikore.base.errors import ConflictError, InvalidError, ProxyError
 from aikore.instances.actor import Actor
 from aikore.instances.claims import Claims
 from aikore.instances.displays import Displays

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from aikore import naming
+from aikore.base.errors import NameTakenError
+from aikore.base.times import utcnow
 from aikore.config import Settings
-from aikore.database.times import utcnow
-from aikore.errors import NameTakenError
 from aikore.instances import ports
 from aikore.instances.displays import Displays
 from aikore.instances.files import InstanceFiles

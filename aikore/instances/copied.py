@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from aikore import sockets
+from aikore.base import sockets
+from aikore.base.errors import ConflictError
+from aikore.base.home_identity import Original
 from aikore.config import Settings
-from aikore.errors import ConflictError
-from aikore.identity import Original
 from aikore.instances import ports
 from aikore.instances.cards import CARD_NAME
 from aikore.instances.rows import InstanceRow

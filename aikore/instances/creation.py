@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 
 from aikore import naming
+from aikore.base.errors import ProxyError
 from aikore.blueprints.library import Library
-from aikore.errors import ProxyError
 from aikore.instances.actor import Actor
 from aikore.instances.claims import Claims, choose
 from aikore.instances.displays import Displays

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from aikore.base.errors import AiKoreError, NotFoundError
 from aikore.blueprints.header import Header
 from aikore.config import Settings
-from aikore.errors import AiKoreError, NotFoundError
 from aikore.instances.files import InstanceFiles
 from aikore.instances.registry import Registry
 from aikore.instances.rows import InstanceRow

@@ -17,8 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aikore.config import Settings
-from aikore.disk import (
+from aikore.base.disk import (
     NOT_PLAIN,
     directory_size,
     open_plain,
@@ -29,7 +28,8 @@ from aikore.disk import (
     storage,
     write_whole,
 )
-from aikore.errors import InvalidError, NotFoundError
+from aikore.base.errors import InvalidError, NotFoundError
+from aikore.config import Settings
 from aikore.instances.cards import CARD_NAME
 from aikore.instances.trash import DOOMED, new_entry_id
 from aikore.launch.desktop import FOLDER_NAME as DESKTOP

@@ -11,13 +11,13 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from aikore.base.disk import Reserve
+from aikore.base.errors import AiKoreError, NotFoundError, StorageError
+from aikore.base.events import Bus
+from aikore.base.home_identity import Original
 from aikore.blueprints.library import Library
 from aikore.config import Settings
 from aikore.database.engine import Database
-from aikore.disk import Reserve
-from aikore.errors import AiKoreError, NotFoundError, StorageError
-from aikore.events import Bus
-from aikore.identity import Original
 from aikore.instances import copied, lifecycle
 from aikore.instances.actor import Actor
 from aikore.instances.background import Background

@@ -11,9 +11,9 @@ import os
 from pathlib import Path
 
 from aikore import naming
+from aikore.base.errors import AiKoreError, ConflictError
 from aikore.blueprints.header import Header, parse_header
 from aikore.config import Settings, shipped_dir
-from aikore.errors import AiKoreError, ConflictError
 from aikore.instances.actor import Readiness
 from aikore.instances.displays import Displays
 from aikore.instances.files import InstanceFiles

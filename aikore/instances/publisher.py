@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from aikore.base.errors import AiKoreError
+from aikore.base.events import Bus
 from aikore.config import Settings
-from aikore.errors import AiKoreError
-from aikore.events import Bus
 from aikore.instances import views
 from aikore.instances.actor import Actor
 from aikore.instances.background import Background

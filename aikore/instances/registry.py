@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 
-from aikore import procfs
+from aikore.base import procfs
+from aikore.base.errors import NotFoundError
+from aikore.base.times import unix
 from aikore.blueprints.header import Header
 from aikore.config import Settings
-from aikore.database.times import unix
-from aikore.errors import NotFoundError
 from aikore.instances.actor import Actor
 from aikore.instances.files import InstanceFiles
 from aikore.instances.rows import InstanceRow

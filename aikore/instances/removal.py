@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from aikore.errors import ConflictError
+from aikore.base.errors import ConflictError
 from aikore.instances import lifecycle
 from aikore.instances.actor import Actor
 from aikore.instances.publisher import Publisher

@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from aikore import naming
+from aikore.base.errors import InvalidNameError, NotFoundError
 from aikore.blueprints.library import Library
-from aikore.errors import InvalidNameError, NotFoundError
 from aikore.instances.actor import Actor
 from aikore.instances.claims import CHOICES, Claims, choose
 from aikore.instances.files import InstanceFiles

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aikore.errors import ProxyError
+from aikore.base.errors import ProxyError
 from aikore.instances.actor import Actor
 from aikore.instances.registry import Registry
 from aikore.notices import Noticeboard

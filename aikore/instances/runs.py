@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from aikore.base.errors import StorageError
+from aikore.base.times import parse, stamp
 from aikore.database.engine import Database
-from aikore.database.times import parse, stamp
-from aikore.errors import StorageError
 from aikore.instances.lifecycle import Exited, SpawnFailed, State, Status, reason
 from aikore.instances.rows import RunRow
 

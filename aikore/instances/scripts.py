@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from aikore.base.errors import ConflictError, InvalidBlueprintError, NotFoundError, StaleError, UnknownBlueprintError
 from aikore.blueprints.header import parse_header
 from aikore.blueprints.library import Blueprint, Library
-from aikore.errors import ConflictError, InvalidBlueprintError, NotFoundError, StaleError, UnknownBlueprintError
 from aikore.instances.actor import Actor
 from aikore.instances.files import InstanceFiles, clean_script, script_version
 from aikore.instances.orders import Orders

@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from aikore.base.times import stamp, utcnow
 from aikore.database.engine import Database
-from aikore.database.times import stamp, utcnow
 from aikore.instances import views
 from aikore.instances.cards import house_of, write_card
 from aikore.instances.files import InstanceFiles

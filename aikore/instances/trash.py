@@ -22,9 +22,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from aikore.base.disk import FULL, read_small, remove_tree, require_no_mounts, require_space, storage, write_whole
+from aikore.base.errors import ConflictError, NotFoundError, StorageError
 from aikore.config import Settings
-from aikore.disk import FULL, read_small, remove_tree, require_no_mounts, require_space, storage, write_whole
-from aikore.errors import ConflictError, NotFoundError, StorageError
 from aikore.instances.cards import read_card
 from aikore.monitor.folders import measure
 

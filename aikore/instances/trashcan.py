@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aikore.disk import Reserve, remove_tree, storage
-from aikore.errors import AiKoreError
-from aikore.events import Bus
+from aikore.base.disk import Reserve, remove_tree, storage
+from aikore.base.errors import AiKoreError
+from aikore.base.events import Bus
 from aikore.instances import views
 from aikore.instances.chores import Chores
 from aikore.instances.topics import TRASH

@@ -7,9 +7,9 @@ from typing import Any
 
 from aikore import naming
 from aikore.auth.permissions import Permission
+from aikore.base.times import stamp
 from aikore.blueprints.header import Header
 from aikore.config import Settings
-from aikore.database.times import stamp
 from aikore.instances.actor import Actor
 from aikore.instances.lifecycle import actions
 from aikore.instances.rows import InstanceRow

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from aikore.disk import open_plain
+from aikore.base.disk import open_plain
 from aikore.launch.keeper import ROTATED
 
 LOOK_MOST = 2**20

@@ -9,7 +9,7 @@ import asyncio
 from contextlib import suppress
 from pathlib import Path
 
-from aikore.errors import AiKoreError
+from aikore.base.errors import AiKoreError
 from aikore.instances import lifecycle
 from aikore.instances.actor import Actor
 from aikore.instances.publisher import Publisher

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from aikore.disk import read_small, write_whole
-from aikore.errors import ConflictError, DesktopMissingError
+from aikore.base.disk import read_small, write_whole
+from aikore.base.errors import ConflictError, DesktopMissingError
 from aikore.launch import desktop_session
 from aikore.launch.keymap import keymap
 

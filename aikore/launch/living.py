@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aikore import procfs
+from aikore.base import procfs
 from aikore.launch import keeper
 
 ORDERS = "aikore-orders"

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 from uuid import uuid4
 
-from aikore import limits, procfs
-from aikore.errors import ConflictError, StorageError
+from aikore.base import limits, procfs
+from aikore.base.errors import ConflictError, StorageError
 from aikore.launch import keeper, living, processes, records
 from aikore.launch.handle import LocalHandle
 from aikore.launch.living import LOCK_NAME, LOGS_NAME, RECORD_NAME

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aikore import procfs, sockets
+from aikore.base import procfs, sockets
 from aikore.launch import keeper, living
 from aikore.launch.living import RUN_MARK
 from aikore.launch.protocol import RunRecord

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aikore import disk, procfs
+from aikore.base import disk, procfs
 from aikore.launch import keeper, living
 from aikore.launch.living import RECORD_NAME
 from aikore.launch.protocol import RunExit, RunRecord

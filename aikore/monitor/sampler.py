@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from aikore import procfs
+from aikore.base import procfs
 from aikore.config import Settings
 from aikore.monitor import gpus, processes
 from aikore.monitor.amd import AmdReader

@@ -23,10 +23,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from aikore import procfs, sockets
+from aikore.base import procfs, sockets
+from aikore.base.disk import write_whole
+from aikore.base.errors import ProxyError
 from aikore.config import NginxMode, Settings, private_folder, static_dir
-from aikore.disk import write_whole
-from aikore.errors import ProxyError
 from aikore.proxy import assets, processes, program
 from aikore.proxy.generations import CURRENT, Generations
 from aikore.proxy.master import Master

@@ -12,8 +12,8 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from aikore.auth.origin import host_pattern, origin_pattern
+from aikore.base.errors import ProxyError
 from aikore.config import Settings
-from aikore.errors import ProxyError
 from aikore.proxy.routes import COMFYUI_PATHS, Route
 
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")

@@ -14,9 +14,9 @@ from aikore.auth.access import needs
 from aikore.auth.guard import DETAIL_KEY
 from aikore.auth.identity import Identity, identity_in
 from aikore.auth.permissions import Permission
-from aikore.errors import AccessDeniedError, AiKoreError, NotFoundError
+from aikore.base.errors import AccessDeniedError, AiKoreError, NotFoundError
+from aikore.base.problems import problem_responses
 from aikore.live import close, until_one_ends
-from aikore.problems import problem_responses
 from aikore.terminal.session import Session, Viewer
 from aikore.terminal.sessions import Sessions
 from aikore.terminal.shell import Shell

@@ -8,8 +8,8 @@ import secrets
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from aikore.base.errors import ConflictError, NotFoundError, StorageError
 from aikore.config import Settings
-from aikore.errors import ConflictError, NotFoundError, StorageError
 from aikore.terminal.session import Session
 from aikore.terminal.shell import Shell
 

@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
+from aikore.base.disk import remove_tree
+from aikore.base.errors import StorageError
+from aikore.base.events import Bus
 from aikore.blueprints.library import Library
 from aikore.config import Settings
 from aikore.database.engine import Database, make_engine
 from aikore.database.migrate import migrate
-from aikore.disk import remove_tree
-from aikore.errors import StorageError
-from aikore.events import Bus
 from aikore.instances.actor import Actor
 from aikore.instances.manager import Manager
 from aikore.instances.schemas import InstanceCreate

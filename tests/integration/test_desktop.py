@@ -16,7 +16,7 @@ import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from aikore.errors import DesktopMissingError
+from aikore.base.errors import DesktopMissingError
 from aikore.launch import desktop, desktop_session
 from tests.helpers.desktop import GREEN, RED, Viewer, painted, state, wait_for_page
 from tests.helpers.server import AiKoreServer, wait_until

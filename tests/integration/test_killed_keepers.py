@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from aikore import procfs, sockets
-from aikore.errors import StorageError
+from aikore.base import procfs, sockets
+from aikore.base.errors import StorageError
 from aikore.launch import handle as handles
 from aikore.launch import living, local, processes
 from aikore.launch.local import LocalHandle, LocalLauncher

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from aikore import procfs
-from aikore.errors import ConflictError, StorageError
+from aikore.base import procfs
+from aikore.base.errors import ConflictError, StorageError
 from aikore.launch import living
 from aikore.launch.local import LocalHandle, LocalLauncher, read_record
 from aikore.launch.protocol import RunRecord

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from aikore.abilities import require_abilities
+from aikore.base.abilities import require_abilities
+from aikore.base.errors import StartupError
 from aikore.config import Settings
-from aikore.errors import StartupError
 from aikore.main import _home_lock
 
 MKFS = shutil.which("mkfs.vfat", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -26,6 +26,10 @@ def settings(home: Path, **more: Any) -> Settings:
     return Settings(home=home, **more)
 
 
+def require(settings: Settings) -> None:
+    require_abilities(settings.home, settings.run_dir, settings.nginx_dir)
+
+
 def refuse(number: int) -> Any:
     def work(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -34,7 +38,7 @@ def refuse(number: int) -> Any:
 
 
 def test_an_ordinary_disk_is_fine_and_nothing_is_left_on_it(tmp_path: Path) -> None:
-    require_abilities(settings(tmp_path / "new" / "home"))
+    require(settings(tmp_path / "new" / "home"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -59,13 +63,13 @@ def test_a_disk_without_sockets_asks_for_another_runtime_folder(
 ) -> None:
     monkeypatch.setattr(socket.socket, "bind", refuse(errno.EPERM))
     with pytest.raises(StartupError, match=r"no Unix sockets.*AIKORE_RUNTIME_DIR"):
-        require_abilities(settings(tmp_path, runtime_dir=tmp_path / "run"))
+        require(settings(tmp_path, runtime_dir=tmp_path / "run"))
 
 
 def test_a_disk_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fcntl.flock", refuse(errno.ENOLCK))
     with pytest.raises(StartupError, match=r"no file locks.*AIKORE_HOME"):
-        require_abilities(settings(tmp_path))
+        require(settings(tmp_path))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
@@ -73,9 +77,9 @@ def test_a_full_or_protected_disk_is_not_taken_for_one_that_cannot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     monkeypatch.setattr(Path, "symlink_to", refuse(number))
-    require_abilities(settings(tmp_path))
+    require(settings(tmp_path))
     monkeypatch.setattr("tempfile.mkdtemp", refuse(number))
-    require_abilities(settings(tmp_path))
+    require(settings(tmp_path))
 
 
 def _python_env(folder: Path, path: str = "") -> subprocess.CompletedProcess[str]:
@@ -116,9 +120,9 @@ def stick(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_real_usb_stick_is_refused_as_a_data_folder_and_by_launch_scripts(stick: Path) -> None:
     with pytest.raises(StartupError, match=r"lies on vfat \(mounted at .*no symbolic links.*AIKORE_HOME"):
-        require_abilities(settings(stick / "home"))
+        require(settings(stick / "home"))
     with pytest.raises(StartupError, match=r"no Unix sockets.*AIKORE_RUNTIME_DIR"):
-        require_abilities(settings(stick.parent, runtime_dir=stick))
+        require(settings(stick.parent, runtime_dir=stick))
     assert list(stick.iterdir()) == []
     assert "has no symbolic links" in _python_env(stick).stderr
     assert list(stick.iterdir()) == []

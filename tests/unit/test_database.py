@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from aikore.base.errors import StartupError, StorageError
 from aikore.database import engine as module
 from aikore.database.engine import Database, make_engine
 from aikore.database.migrate import migrate
-from aikore.errors import StartupError, StorageError
 from tests.helpers.server import wait_until
 
 

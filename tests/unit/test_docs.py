@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from aikore import __version__
+from aikore.base.events import Topic
 from aikore.config import Settings
-from aikore.events import Topic
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from aikore.base.errors import ProxyError
 from aikore.config import Settings
-from aikore.errors import ProxyError
 from aikore.proxy.render import Options, problem, quote, quote_path, render
 from aikore.proxy.routes import Route
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from aikore.base.times import utcnow
 from aikore.database.engine import Database, make_engine
 from aikore.database.migrate import migrate
-from aikore.database.times import utcnow
 from aikore.instances.lifecycle import Exited, SpawnFailed, State, Status
 from aikore.instances.runs import KEPT, Ending, RunBook, ending_of
 

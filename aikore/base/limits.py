@@ -6,7 +6,7 @@ import logging
 import resource
 import time
 
-from aikore.procfs import EXHAUSTED
+from aikore.base.procfs import EXHAUSTED
 
 MOST = 2**20
 """More is never asked for: some programs go through all numbers that may be open."""

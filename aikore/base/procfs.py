@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aikore import sockets
+from aikore.base import sockets
 
 GONE = (b"Z", b"X")
 """States of a process that has ended and only waits to be collected (proc(5))."""

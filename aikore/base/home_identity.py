@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-from aikore import procfs
-from aikore.disk import read_small, write_whole
+from aikore.base import procfs
+from aikore.base.disk import read_small, write_whole
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from aikore.errors import MountedError, StorageError
+from aikore.base.errors import MountedError, StorageError
 
 MOUNTS = "/proc/self/mountinfo"
 RESERVE = 2**20

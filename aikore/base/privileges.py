@@ -9,12 +9,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from aikore.config import Settings
-from aikore.errors import StartupError
+from aikore.base.errors import StartupError
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class Account:
     """A user and its group; ``name`` and ``home`` are empty for a bare number that the system does not know."""
 
     uid: int
@@ -28,26 +27,26 @@ def is_root() -> bool:
     return os.geteuid() == 0
 
 
-def become(settings: Settings) -> None:
-    """Become the user of the settings for good, if root started this and one is set. Raises StartupError."""
-    if not settings.user or not is_root():
+def become(wanted: str, home: Path) -> None:
+    """Become the wanted user for good, if root started this and one is named. Raises StartupError."""
+    if not wanted or not is_root():
         return
-    user = find(settings.user)
-    if user.uid == 0:
+    account = find(wanted)
+    if account.uid == 0:
         raise StartupError("AIKORE_USER is root, whom AiKore is not to run as. Name an ordinary user.")
-    _hand_over(settings.home, user)
-    if user.name:
-        os.initgroups(user.name, user.gid)
+    _hand_over(home, account)
+    if account.name:
+        os.initgroups(account.name, account.gid)
     else:
         os.setgroups([])
-    os.setgid(user.gid)
-    os.setuid(user.uid)
-    os.environ.update(HOME=user.home or str(settings.home), USER=user.name, LOGNAME=user.name)
-    _check_reach(settings.home, user)
-    _check_program(user)
+    os.setgid(account.gid)
+    os.setuid(account.uid)
+    os.environ.update(HOME=account.home or str(home), USER=account.name, LOGNAME=account.name)
+    _check_reach(home, account)
+    _check_program(account)
 
 
-def find(wanted: str) -> User:
+def find(wanted: str) -> Account:
     """Return the user of ``name``, ``name:group``, ``uid`` or ``uid:gid``. Raises StartupError."""
     name, _, group = wanted.partition(":")
     try:
@@ -57,7 +56,7 @@ def find(wanted: str) -> User:
             raise StartupError(f"AIKORE_USER: there is no user {name!r}. `useradd` makes one.") from None
         known = None
     uid = known.pw_uid if known else int(name)
-    return User(uid, _group(group, known), known.pw_name if known else "", known.pw_dir if known else "")
+    return Account(uid, _group(group, known), known.pw_name if known else "", known.pw_dir if known else "")
 
 
 def _group(group: str, known: pwd.struct_passwd | None) -> int:
@@ -73,35 +72,35 @@ def _group(group: str, known: pwd.struct_passwd | None) -> int:
     return known.pw_gid
 
 
-def _hand_over(home: Path, user: User) -> None:
-    """Make the data folder for the user, or see that it is already the user's. Raises StartupError."""
+def _hand_over(home: Path, account: Account) -> None:
+    """Make the data folder for the account, or see that it is already its own. Raises StartupError."""
     try:
         if not home.exists():
             home.mkdir(parents=True)
-            os.chown(home, user.uid, user.gid)
+            os.chown(home, account.uid, account.gid)
         owner = home.stat().st_uid
     except OSError as error:
         raise StartupError(f"The data folder {home} cannot be made: {error.strerror}.") from error
-    if owner != user.uid:
+    if owner != account.uid:
         raise StartupError(
-            f"The data folder {home} belongs to user {owner}, not to {user.uid}. "
-            f"Hand it over: chown -R {user.uid}:{user.gid} {home}"
+            f"The data folder {home} belongs to user {owner}, not to {account.uid}. "
+            f"Hand it over: chown -R {account.uid}:{account.gid} {home}"
         )
 
 
-def _check_reach(home: Path, user: User) -> None:
+def _check_reach(home: Path, account: Account) -> None:
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
         raise StartupError(
-            f"User {user.name or user.uid} does not reach {home}: a folder above it is closed. "
+            f"User {account.name or account.uid} does not reach {home}: a folder above it is closed. "
             "Choose another data folder with AIKORE_HOME, e.g. /var/lib/aikore."
         )
 
 
-def _check_program(user: User) -> None:
+def _check_program(account: Account) -> None:
     """See that the user can run what AiKore is made of: Python, its library and AiKore itself."""
     for path in (sys.executable, os.__file__, __file__):
         if not os.access(path, os.R_OK):
             raise StartupError(
-                f"User {user.name or user.uid} cannot read {path}, which AiKore needs. "
+                f"User {account.name or account.uid} cannot read {path}, which AiKore needs. "
                 "Install AiKore and its Python where that user can read them, e.g. below /opt."
             )

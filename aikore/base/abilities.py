@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from aikore.config import NginxMode, Settings
-from aikore.disk import MOUNTS, unescaped
-from aikore.errors import StartupError
+from aikore.base.disk import MOUNTS, unescaped
+from aikore.base.errors import StartupError
 
 LACKING = frozenset({errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOLCK, errno.ENXIO})
 """What a file system fails with that does not know a thing. A full disk is told by whoever writes first."""
@@ -44,12 +43,12 @@ LOCKS: Mapping[str, Trial] = {"file locks": _lock}
 SOCKETS: Mapping[str, Trial] = {"Unix sockets": _socket}
 
 
-def require_abilities(settings: Settings) -> None:
+def require_abilities(home: Path, run_dir: Path, nginx_dir: Path | None) -> None:
     """Raise StartupError where a folder of AiKore's lies on a file system that cannot hold what AiKore needs there."""
-    _require(settings.home, {**LINKS, **LOCKS}, "AIKORE_HOME")
-    _require(settings.run_dir, SOCKETS, "AIKORE_RUNTIME_DIR")
-    if settings.nginx is not NginxMode.OFF:
-        _require(settings.nginx_dir, LINKS, "AIKORE_RUNTIME_DIR")
+    _require(home, {**LINKS, **LOCKS}, "AIKORE_HOME")
+    _require(run_dir, SOCKETS, "AIKORE_RUNTIME_DIR")
+    if nginx_dir is not None:
+        _require(nginx_dir, LINKS, "AIKORE_RUNTIME_DIR")
 
 
 def _require(folder: Path, trials: Mapping[str, Trial], setting: str) -> None:

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from aikore.errors import AiKoreError
+from aikore.base.errors import AiKoreError
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"

@@ -1,7 +1,7 @@
 """The errors AiKore raises on purpose. Owns their stable codes and nothing else.
 
 Each error has a ``code`` that programs may rely on, an HTTP ``status`` and a message that says what to do next.
-``aikore.problems`` maps them once to RFC 9457 ``application/problem+json``.
+``aikore.base.problems`` maps them once to RFC 9457 ``application/problem+json``.
 """
 
 from __future__ import annotations
