@@ -96,7 +96,7 @@ class House:
         self.terminals = Sessions(settings)
         self.restart_wish = asyncio.Event()
         self.removals = live.Removals()
-        self.manager.removal.on_removed += [self.terminals.end_of, self._revoke_tokens, self.removals.tell]
+        self.manager.directory.on_removed += [self.terminals.end_of, self._revoke_tokens, self.removals.tell]
 
     def _login(self) -> Callable[[], Login] | None:
         if not self.gate.on:

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Protocol
 
 from aikore.base import sockets
-from aikore.base.errors import AiKoreError, BrokenInstanceError, NotFoundError, NotStoppedError, PortInUseError
+from aikore.base.errors import (
+    AiKoreError,
+    BrokenInstanceError,
+    NotFoundError,
+    NotReadyError,
+    NotStoppedError,
+    PortInUseError,
+)
 from aikore.base.times import utcnow
 from aikore.instances import lifecycle
 from aikore.instances.failures import Failure, diagnose
@@ -85,7 +92,17 @@ class _LookAgain:
     """Asks the actor to look whether the instance can be used, as it or its disk may have changed."""
 
 
-Item = tuple[Input | _Retire | _LookAgain, asyncio.Future[None] | None]
+class _EnsureReady:
+    """Asks the actor to start the instance where it does not run."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        self.reached: asyncio.Future[State] | None = None
+        """Done when the instance is ready, or when it is clear that it will not be by itself."""
+
+
+Ask = Input | _Retire | _LookAgain | _EnsureReady
+Item = tuple[Ask, asyncio.Future[None] | None]
 
 
 class Actor:
@@ -155,6 +172,19 @@ class Actor:
             self._look_due = True
             self._queue.put_nowait((_LookAgain(), None))
 
+    async def ensure_ready(self, why: str) -> None:
+        """Return when the instance is started; start it where it does not run.
+
+        Raises what stands in the way of a start, and NotReadyError when it ended before it was ready. One that is
+        slow is waited for; how long is the caller's to say.
+        """
+        wish = _EnsureReady(why)
+        await self._ask(wish)
+        assert wish.reached is not None, "the actor sets it when it takes the wish"
+        state = await wish.reached
+        if state.status is not Status.STARTED:
+            raise NotReadyError(f"{self.row.name} is not ready: {state.detail or 'it was stopped'}.")
+
     async def until(self, there: Callable[[State], bool]) -> State:
         """Return the first state that is ``there``: the present one, or one to come. Raises NotFoundError.
 
@@ -174,7 +204,7 @@ class Actor:
                 reached.set_result(self.state)
         self._waiting = [one for one in self._waiting if not one[1].done()]
 
-    async def _ask(self, item: Input | _Retire) -> None:
+    async def _ask(self, item: Ask) -> None:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait((item, answer))
         await answer
@@ -241,13 +271,19 @@ class Actor:
         """Say whether a program of this run is held, so that its end will be told."""
         return self.handle is not None and self.handle.record.run == run
 
-    async def _take(self, item: Input | _Retire | _LookAgain) -> None:
+    async def _take(self, item: Ask) -> None:
         if isinstance(item, _Retire):
             self._retire_now()
             return
         if isinstance(item, _LookAgain):
             self._look_due = False
             await self._look_now()
+            return
+        if isinstance(item, _EnsureReady):
+            if not lifecycle.is_on_its_way(self.state):
+                log.info("%s is started: %s", self.row.slug, item.why)
+                await self._take(lifecycle.Start())
+            item.reached = self._expect(lifecycle.is_decided)
             return
         wished = isinstance(item, lifecycle.Start | lifecycle.Restart)
         if wished and self._retired:

@@ -25,6 +25,7 @@ from aikore.instances.changes import Changes
 from aikore.instances.chores import Chores
 from aikore.instances.claims import Claims
 from aikore.instances.creation import Creation
+from aikore.instances.directory import Directory
 from aikore.instances.displays import Displays
 from aikore.instances.files import InstanceFiles
 from aikore.instances.host import Host
@@ -103,6 +104,7 @@ class Manager:
         )
         self.trashcan = trashcan = Trashcan(trash, Reserve(settings.reserve_file), bus, notices)
         self.removal = removal = Removal(store, registry, runs, trash, trashcan, routes, publisher, notices)
+        self.directory = Directory(registry, publisher, pins, removal.on_removed)
         claims = Claims(settings, files, registry, displays)
         self.scripts = scripts = Scripts(library, files, registry, orders, routes, publisher)
         self.changes = Changes(store, registry, claims, displays, pins, scripts, routes, publisher)

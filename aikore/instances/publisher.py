@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from aikore.base.errors import AiKoreError
@@ -19,6 +21,27 @@ from aikore.instances.store import Seen, Store
 from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, Removed
 from aikore.instances.warned import WarnedBook
 from aikore.notices import Noticeboard
+
+
+class Changed:
+    """The numbers of instances that changed and were not looked at since: each once, however often it changed."""
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self._numbers: dict[int, None] = dict.fromkeys(numbers)
+        self._more = asyncio.Event()
+
+    def add(self, number: int) -> None:
+        self._numbers[number] = None
+        self._more.set()
+
+    async def next(self) -> int:
+        """Return the number that waits longest; wait where there is none."""
+        while not self._numbers:
+            self._more.clear()
+            await self._more.wait()
+        number = next(iter(self._numbers))
+        del self._numbers[number]
+        return number
 
 
 class Publisher:
@@ -47,6 +70,7 @@ class Publisher:
         self._background = background
         self._dirty: set[int] = set()
         """Instances whose status is to be written."""
+        self._watchers: set[Changed] = set()
 
     def view(self, actor: Actor) -> dict[str, Any]:
         """Return the JSON of an instance."""
@@ -62,6 +86,7 @@ class Publisher:
         """Tell how an instance now is, and have its status written."""
         if actor not in self._registry:
             return
+        self._tell_watchers(actor.row)
         self._bus.publish(INSTANCE, self.view(actor))
         if not self._dirty:
             self._background.run(self.write_statuses())
@@ -70,7 +95,22 @@ class Publisher:
     def removed(self, row: InstanceRow) -> None:
         """Tell that an instance is gone."""
         self._dirty.discard(row.id)
+        self._tell_watchers(row)
         self._bus.publish(INSTANCE_REMOVED, Removed(id=row.id))
+
+    @contextmanager
+    def watch(self) -> Iterator[Changed]:
+        """Yield the instances that are there, and then those that change or go."""
+        changed = Changed(actor.row.id for actor in self._registry.ordered())
+        self._watchers.add(changed)
+        try:
+            yield changed
+        finally:
+            self._watchers.discard(changed)
+
+    def _tell_watchers(self, row: InstanceRow) -> None:
+        for watcher in self._watchers:
+            watcher.add(row.id)
 
     async def write_statuses(self) -> None:
         """Write the statuses and the notes on runs that are not written yet: many changes, one transaction."""
