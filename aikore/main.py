@@ -251,7 +251,7 @@ def serve(settings: Settings) -> int:
 async def _serve(settings: Settings) -> bool:
     """Run the house; True when it is to be started anew."""
     with _home_lock(settings):
-        original = recognise(settings.home)
+        original = recognise(settings.home, copied.OWN)
         if original is not None:
             copied.forget_runs(settings)
         house = House(settings)

@@ -46,7 +46,7 @@ from aikore.instances.trash import Trash
 from aikore.instances.trashcan import Trashcan
 from aikore.instances.warned import WarnedBook
 from aikore.instances.warnings import Warnings
-from aikore.launch.keeper import machine_session
+from aikore.launch.keeper.process import machine_session
 from aikore.launch.protocol import Launcher
 from aikore.notices import Noticeboard
 from aikore.proxy.flags import Flags
