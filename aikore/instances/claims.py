@@ -5,7 +5,7 @@ from __future__ import annotations
 from aikore import naming
 from aikore.base.errors import NameTakenError
 from aikore.base.times import utcnow
-from aikore.config import Settings
+from aikore.config.instances import InstanceSettings
 from aikore.instances import ports
 from aikore.instances.displays import Displays
 from aikore.instances.files import InstanceFiles
@@ -29,7 +29,9 @@ def choose(row: InstanceRow, source: InstanceCreate | InstanceRow) -> None:
 class Claims:
     """Compares with what all instances have. Ask while holding the registry's structure lock."""
 
-    def __init__(self, settings: Settings, files: InstanceFiles, registry: Registry, displays: Displays) -> None:
+    def __init__(
+        self, settings: InstanceSettings, files: InstanceFiles, registry: Registry, displays: Displays
+    ) -> None:
         self._settings = settings
         self._files = files
         self._registry = registry

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aikore.base.errors import AiKoreError, NotFoundError
 from aikore.blueprints.header import Header
-from aikore.config import Settings
+from aikore.config.instances import InstanceSettings
 from aikore.instances.files import InstanceFiles
 from aikore.instances.registry import Registry
 from aikore.instances.rows import InstanceRow
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class Displays:
     """Gives display numbers and says where desktops lie."""
 
-    def __init__(self, settings: Settings, files: InstanceFiles, registry: Registry, store: Store) -> None:
+    def __init__(self, settings: InstanceSettings, files: InstanceFiles, registry: Registry, store: Store) -> None:
         self._settings = settings
         self._files = files
         self._registry = registry

@@ -16,7 +16,7 @@ from aikore.base.errors import AiKoreError, NotFoundError, StorageError
 from aikore.base.events import Bus
 from aikore.base.home_identity import Original
 from aikore.blueprints.library import Library
-from aikore.config import Settings
+from aikore.config.instances import InstanceSettings
 from aikore.database.engine import Database
 from aikore.instances import copied, lifecycle
 from aikore.instances.actor import Actor
@@ -73,7 +73,7 @@ class Manager:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: InstanceSettings,
         database: Database,
         library: Library,
         launcher: Launcher,

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from aikore import naming
 from aikore.base.errors import AiKoreError, ConflictError
+from aikore.base.shipped import shipped_dir
 from aikore.blueprints.header import Header, parse_header
-from aikore.config import Settings, shipped_dir
+from aikore.config.instances import InstanceSettings
 from aikore.instances.actor import Readiness
 from aikore.instances.displays import Displays
 from aikore.instances.files import InstanceFiles
@@ -34,7 +35,7 @@ class Orders:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: InstanceSettings,
         files: InstanceFiles,
         registry: Registry,
         displays: Displays,

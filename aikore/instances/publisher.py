@@ -9,7 +9,7 @@ from typing import Any
 
 from aikore.base.errors import AiKoreError
 from aikore.base.events import Bus
-from aikore.config import Settings
+from aikore.config.instances import InstanceSettings
 from aikore.instances import views
 from aikore.instances.actor import Actor
 from aikore.instances.background import Background
@@ -49,7 +49,7 @@ class Publisher:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: InstanceSettings,
         registry: Registry,
         store: Store,
         runs: RunBook,

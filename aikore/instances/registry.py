@@ -11,7 +11,7 @@ from aikore.base import procfs
 from aikore.base.errors import NotFoundError
 from aikore.base.times import unix
 from aikore.blueprints.header import Header
-from aikore.config import Settings
+from aikore.config.instances import InstanceSettings
 from aikore.instances.actor import Actor
 from aikore.instances.files import InstanceFiles
 from aikore.instances.rows import InstanceRow
@@ -21,7 +21,7 @@ from aikore.monitor.instances import Subject
 class Registry:
     """The actors of all instances."""
 
-    def __init__(self, settings: Settings, files: InstanceFiles) -> None:
+    def __init__(self, settings: InstanceSettings, files: InstanceFiles) -> None:
         self._settings = settings
         self._files = files
         self._actors: dict[int, Actor] = {}
