@@ -26,14 +26,17 @@ from aikore.auth.guard import Guard
 from aikore.auth.weblinks import LOGIN_PAGE, Weblinks
 from aikore.base import limits, privileges, problems
 from aikore.base.abilities import require_abilities
-from aikore.base.disk import Reserve
+from aikore.base.disk import Reserve, private_folder
 from aikore.base.errors import AiKoreError, StartupError
 from aikore.base.events import Bus, Part
 from aikore.base.home_identity import Original, recognise
+from aikore.base.shipped import shipped_dir
 from aikore.blueprints import api as blueprints_api
 from aikore.blueprints import topics as blueprint_topics
 from aikore.blueprints.library import Library
-from aikore.config import NginxMode, Settings, private_folder, shipped_dir
+from aikore.config import Settings
+from aikore.config.mistakes import unknown
+from aikore.config.proxy import NginxMode
 from aikore.database.engine import Database, make_engine
 from aikore.database.migrate import migrate
 from aikore.desktop import api as desktop_api
@@ -68,6 +71,15 @@ ACCEPTED_AT_ONCE, WAITING_CONNECTIONS = 16, 1024
 for both, and where no descriptor is left it fails, and tries again a second later, once for each of them."""
 PING_EVERY, PONG_WITHIN = 4.0, 9.0
 """Seconds; so a socket whose other side is gone without a word is closed after 13. Browsers answer by themselves."""
+
+
+def _warnings() -> Iterator[str]:
+    """Yield what whoever starts AiKore should mend, although it works as it is."""
+    if privileges.is_root():
+        yield ROOT_WARNING
+    if few := limits.too_few(limits.open_files()):
+        yield few
+    yield from unknown(os.environ)
 
 
 class House:
@@ -120,12 +132,9 @@ class House:
         self.sampler.on_gpus = self._gpus_changed
         self._gpus_changed(self.sampler.inventory)
         self.watch.begin()
-        if privileges.is_root():
-            log.warning(ROOT_WARNING)
-            self.notices.tell("warning", ROOT_WARNING)
-        if few := limits.too_few(limits.open_files()):
-            log.warning(few)
-            self.notices.tell("warning", few)
+        for warning in _warnings():
+            log.warning("%s", warning)
+            self.notices.tell("warning", warning)
         await asyncio.to_thread(Reserve(self.settings.reserve_file).refill)
 
     def _gpus_changed(self, inventory: Inventory) -> None:
@@ -251,7 +260,7 @@ def serve(settings: Settings) -> int:
 async def _serve(settings: Settings) -> bool:
     """Run the house; True when it is to be started anew."""
     with _home_lock(settings):
-        original = recognise(settings.home)
+        original = recognise(settings.home, copied.OWN)
         if original is not None:
             copied.forget_runs(settings)
         house = House(settings)
