@@ -105,7 +105,6 @@ class Settings(BaseSettings):
     root_path: str = Field("", description="Sub-path under which a proxy before AiKore serves it, e.g. `/aikore`.")
     tls_cert: Path | None = Field(None, description="Certificate (PEM) for https; with it AiKore speaks https only.")
     tls_key: Path | None = Field(None, description="Private key (PEM) of that certificate.")
-    database_url: str = Field("", description="SQLAlchemy URL; empty means `aikore.db` (SQLite) in the data folder.")
     allowed_hosts: CommaList = Field((), description="More host names that may reach AiKore, separated by commas.")
     allowed_origins: CommaList = Field(
         (), description="Origins besides our own that may write, e.g. `https://studio.example.org`."
@@ -239,11 +238,6 @@ class Settings(BaseSettings):
     @property
     def instance_port_pool(self) -> range:
         return PortRange.parse(self.instance_ports).ports
-
-    @property
-    def database(self) -> str | Path:
-        """The database: a URL of SQLAlchemy as set, else the file of SQLite, whose path is never read as a URL."""
-        return self.database_url or self.home / "aikore.db"
 
     @property
     def reserve_file(self) -> Path:
