@@ -44,7 +44,7 @@ check: $(VENV)/.test node_modules/.done ## lint, types, shell rules, front-end t
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/unit/test_shell_rules.py tests/unit/test_docs.py tests/test_layers.py -q
-	npx tsc -p . && npx eslint aikore/static tools/vendor
+	npx tsc -p . && npx eslint aikore/static tools/vendor tests/js
 
 soak: $(VENV)/.test ## the long forms of the tests (hundreds of kills and reloads)
 	$(PYTEST) tests -m soak -q --timeout 3600

@@ -265,7 +265,7 @@ async def _serve(settings: Settings) -> bool:
     named = former.named_file(os.environ)
     with _home_lock(settings):
         taken_over = former.take_over(named, settings.home, AIKORE)
-        original = recognise(settings.home)
+        original = recognise(settings.home, copied.OWN)
         if original is not None:
             copied.forget_runs(settings)
         house = House(settings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from aikore.base import procfs
 from aikore.base.disk import read_small, write_whole
+from aikore.base.errors import StartupError
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +45,11 @@ class Original:
     lives: bool
 
 
-def recognise(home: Path) -> Original | None:
+def recognise(home: Path, own: Collection[str] = ()) -> Original | None:
     """Note where this folder lies and return what it is a copy of; None for a house of its own, a moved one too.
 
-    A copy gets an id of its own, so it is told once.
+    A copy gets an id of its own, so it is told once. Raises StartupError when a folder named in ``own`` leads to that of
+    a living original.
     """
     known, here = read(home), _located(home)
     if known is None:
@@ -62,6 +64,13 @@ def recognise(home: Path) -> Original | None:
     if original and (theirs := read(original.home)) and theirs.id == here.id:  # one folder under two names
         _write(home, replace(here, id=known.id))
         return None
+    if original and original.lives and (shared := [name for name in own if _same(home / name, original.home / name)]):
+        _write(home, known)
+        raise StartupError(
+            f"This data folder is a copy of {original.home}, which is in use, and {', '.join(shared)} lead to the same "
+            "folders from both: what is deleted here would be missing there. Put a folder of its own in the place of "
+            "each of these links, then start again."
+        )
     return original
 
 

@@ -1,6 +1,6 @@
 """Reads /proc: when a process started, what it is called, who listens on a port. Changes nothing.
 
-The keeper reads for itself (``launch/keeper.py`` stands alone, so that it stays small).
+The keeper reads for itself (``launch/keeper/process.py`` stands alone, so that it stays small).
 """
 
 from __future__ import annotations

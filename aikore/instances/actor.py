@@ -23,7 +23,7 @@ from aikore.instances.lifecycle import Examined, Harm, Input, State, Status, ste
 from aikore.instances.probe import Answer, Found, Listening, Target, Whose, look, who_has
 from aikore.instances.rows import InstanceRow
 from aikore.instances.runs import Note, ending_of
-from aikore.launch.keeper import machine_session
+from aikore.launch.keeper.process import machine_session
 from aikore.launch.protocol import Handle, Launcher, RunExit, RunRecord, RunSpec
 from aikore.launch.stages import StageWatcher, read_stage
 from aikore.proxy.flags import Flags

@@ -22,6 +22,9 @@ from aikore.launch.stages import STAGE_NAME
 RUN_FILES = (RECORD_NAME, LOCK_NAME, STAGE_NAME, CARD_NAME)
 """What tells of a run and whose it is; in a copy it tells of the original's."""
 
+OWN = ("instances", "outputs", "trashcan")
+"""Folders of a house in which it deletes."""
+
 NGINX_FILES = ("nginx.json", "nginx.pid")
 
 

@@ -33,7 +33,7 @@ from aikore.config import Settings
 from aikore.instances.cards import CARD_NAME
 from aikore.instances.trash import DOOMED, new_entry_id
 from aikore.launch.desktop import FOLDER_NAME as DESKTOP
-from aikore.launch.keeper import ROTATED
+from aikore.launch.keeper.segments import ROTATED
 from aikore.naming import contained
 
 SCRIPT_NAME = "launch.sh"

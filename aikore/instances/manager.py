@@ -61,7 +61,7 @@ from aikore.instances.unlisted import Unlisted, find_unlisted
 from aikore.instances.warned import Warned, WarnedBook, look
 from aikore.launch import desktop
 from aikore.launch.environment import Place, launch_environment
-from aikore.launch.keeper import machine_session
+from aikore.launch.keeper.process import machine_session
 from aikore.launch.protocol import Launcher, RunSpec
 from aikore.launch.stages import StageWatcher
 from aikore.monitor.gpus import Inventory

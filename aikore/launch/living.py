@@ -6,7 +6,6 @@ place, have the same paths. It is found without its record and its lock, which l
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Iterable
@@ -15,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aikore.base import procfs
-from aikore.launch import keeper
+from aikore.launch.keeper import orders
+from aikore.launch.keeper.orders import FOLDER_FD, Assignment
 
-ORDERS = "aikore-orders"
-ORDERS_LINK = f"/memfd:{ORDERS} (deleted)"
+ORDERS_LINK = f"/memfd:{orders.MEMORY} (deleted)"
 ORDERS_MAX = 16 * 2**20
 LOCK_NAME = "run.lock"
 RECORD_NAME = "run.json"
@@ -110,7 +109,8 @@ def carries_orders(pid: int, session: int) -> bool:
 
 def ordered_run(pid: int) -> str:
     """Return the run that the orders on a process's descriptor 0 are for, "" where there are none."""
-    return str(_orders(pid).get("uuid", ""))
+    assignment = _assignment(pid)
+    return assignment.uuid if assignment else ""
 
 
 def _keeper(pid: int) -> Keeper | None:
@@ -118,29 +118,26 @@ def _keeper(pid: int) -> Keeper | None:
     found = procfs.process(pid)
     if found is None or found.session != pid:
         return None
-    orders = _orders(pid)
-    try:
-        folder = Path(str(orders["folder"]))
-        run, uuid, grace = int(str(orders["run"])), str(orders["uuid"]), float(str(orders["stop_grace"]))
-    except (KeyError, ValueError):
+    run = _assignment(pid)
+    if run is None:
         return None
-    return Keeper(pid, found.start, run, uuid, grace, folder, _place(pid, folder))
+    folder = Path(run.folder)
+    return Keeper(pid, found.start, run.run, run.uuid, run.stop_grace, folder, _place(pid, folder))
 
 
-def _orders(pid: int) -> dict[str, object]:
+def _assignment(pid: int) -> Assignment | None:
     try:
-        orders = json.loads(procfs.contents(f"/proc/{pid}/fd/0", ORDERS_MAX))
-    except (ValueError, RecursionError):
-        return {}
-    return orders if isinstance(orders, dict) else {}
+        return Assignment.decode(procfs.contents(f"/proc/{pid}/fd/0", ORDERS_MAX))
+    except ValueError:
+        return None
 
 
 def _place(pid: int, ordered: Path) -> Identity | None:
     """Return the folder that a keeper holds; the one now at its path where its own was removed."""
     with suppress(OSError):
-        held = Path(f"/proc/{pid}/fd/{keeper.FOLDER_FD}").stat()
+        held = Path(f"/proc/{pid}/fd/{FOLDER_FD}").stat()
         if stat.S_ISDIR(held.st_mode):
-            removed = procfs.target(pid, f"fd/{keeper.FOLDER_FD}").endswith(DELETED)
+            removed = procfs.target(pid, f"fd/{FOLDER_FD}").endswith(DELETED)
             return identity(ordered) if removed else (held.st_dev, held.st_ino)
     return _place_by_files(pid) or identity(ordered)
 

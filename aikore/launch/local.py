@@ -29,6 +29,11 @@ from aikore.base import limits, procfs
 from aikore.base.errors import ConflictError, StorageError
 from aikore.launch import keeper, living, processes, records
 from aikore.launch.handle import LocalHandle
+from aikore.launch.keeper import orders
+from aikore.launch.keeper.files import open_plain
+from aikore.launch.keeper.orders import Orders
+from aikore.launch.keeper.process import descendants, machine_session
+from aikore.launch.keeper.record import RECORD_SIZE
 from aikore.launch.living import LOCK_NAME, LOGS_NAME, RECORD_NAME
 from aikore.launch.processes import Traces
 from aikore.launch.protocol import RunRecord, RunSpec
@@ -144,7 +149,7 @@ class LocalLauncher:
     async def _hear(self, folder: Path, born: Born) -> RunRecord:
         """Return what the new keeper says it holds. Raises StorageError when it cannot, or says nothing in time."""
         loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=2 * keeper.RECORD_SIZE)
+        reader = asyncio.StreamReader(limit=2 * RECORD_SIZE)
         try:
             pipe = os.fdopen(born.says, "rb", buffering=0)
             transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
@@ -186,7 +191,7 @@ class LocalLauncher:
     async def running(self, folder: Path) -> tuple[str, ...]:
         """Name the living processes of a run that was started in ``folder``, also when that is out of reach."""
         keepers = [one for one in await self._keepers.get() if one.folder == folder]
-        trees = [await asyncio.to_thread(keeper.descendants, one.pid) for one in keepers]
+        trees = [await asyncio.to_thread(descendants, one.pid) for one in keepers]
         return tuple(processes.describe(pid) for tree in trees for pid in sorted(tree))
 
     async def _take_over(self, folder: Path, keepers: list[living.Keeper]) -> LocalHandle | None:
@@ -226,7 +231,7 @@ class LocalLauncher:
         if record.ended:
             return record
         left: tuple[str, ...] = ()
-        if record.session == keeper.machine_session():
+        if record.session == machine_session():
             if not await asyncio.to_thread(_is_own, record, folder, keepers):
                 log.warning("%s has the record of a run of another folder, of which it is a copy", folder)
                 return None
@@ -317,7 +322,7 @@ def _open_folder(folder: Path) -> int:
 def take_lock(folder: int, path: Path) -> int | None:
     """Return a descriptor that holds the folder's lock, None when a keeper (or another manager) has it."""
     try:
-        fd = keeper.open_plain(LOCK_NAME, os.O_RDWR, 0o600, dir_fd=folder)
+        fd = open_plain(LOCK_NAME, os.O_RDWR, 0o600, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENXIO):
             raise _unfit(path / LOCK_NAME, "it is no plain file") from error
@@ -377,10 +382,10 @@ def _spawn(spec: RunSpec, uuid: str, lock: int, folder: int) -> Born:
         ours.callback(os.close, says)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         passed.callback(os.close, null)
-        orders = _orders(spec, uuid)
-        passed.callback(os.close, orders)
+        memory = _lay_orders(orders_for(spec, uuid))
+        passed.callback(os.close, memory)
         given = []
-        for fd in (orders, told, null, lock, folder):  # above all the numbers they shall get
+        for fd in (memory, told, null, lock, folder):  # above all the numbers they shall get
             given.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16))
             passed.callback(os.close, given[-1])
         pid = _spawn_keeper(given)
@@ -393,27 +398,31 @@ def _spawn(spec: RunSpec, uuid: str, lock: int, folder: int) -> Born:
         return Born(pid, pidfd, says)
 
 
-def _orders(spec: RunSpec, uuid: str) -> int:
+def orders_for(spec: RunSpec, uuid: str) -> Orders:
+    """Return what the keeper of a run is told."""
+    return Orders(
+        run=spec.run,
+        uuid=uuid,
+        command=spec.command,
+        environment={**spec.environment, living.RUN_MARK: uuid},
+        folder=str(spec.folder),
+        logs=str(spec.folder / LOGS_NAME),
+        record=str(spec.folder / RECORD_NAME),
+        rotate_bytes=spec.rotate_bytes,
+        keep=spec.keep,
+        stop_signal=spec.stop_signal,
+        stop_grace=spec.stop_grace,
+        open_files=limits.own_of_others(),
+        leftovers=tuple(map(str, spec.leftovers)),
+    )
+
+
+def _lay_orders(given: Orders) -> int:
     """Write the orders into anonymous memory: the environment may hold secrets and must be whole at once."""
-    orders = {
-        "run": spec.run,
-        "uuid": uuid,
-        "command": spec.command,
-        "environment": {**spec.environment, living.RUN_MARK: uuid},
-        "folder": str(spec.folder),
-        "logs": str(spec.folder / LOGS_NAME),
-        "record": str(spec.folder / RECORD_NAME),
-        "rotate_bytes": spec.rotate_bytes,
-        "keep": spec.keep,
-        "stop_signal": spec.stop_signal,
-        "stop_grace": spec.stop_grace,
-        "open_files": limits.own_of_others(),
-        "leftovers": [str(path) for path in spec.leftovers],
-    }
-    fd = os.memfd_create(living.ORDERS, os.MFD_CLOEXEC)
+    fd = os.memfd_create(orders.MEMORY, os.MFD_CLOEXEC)
     try:
         with open(fd, "wb", closefd=False) as memory:
-            memory.write(json.dumps(orders).encode())
+            memory.write(given.encode())
         os.lseek(fd, 0, os.SEEK_SET)
     except BaseException:
         os.close(fd)
@@ -428,7 +437,7 @@ def _spawn_keeper(given: list[int]) -> int:
     """
     return os.posix_spawn(
         sys.executable,
-        [sys.executable, "-I", "-S", "-E", keeper.__file__],
+        [sys.executable, "-I", "-S", "-E", keeper.__path__[0]],
         {"LC_ALL": "C.UTF-8"},
         file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(given)],
         setsid=True,

@@ -59,7 +59,7 @@ def test_the_documented_table_of_permissions_and_roles_is_the_one_of_the_code() 
 
 
 def test_the_dashboards_type_of_permissions_and_roles_is_the_one_of_the_code() -> None:
-    types = (ROOT / "aikore/static/js/types.js").read_text()
+    types = (ROOT / "aikore/static/js/house/types.js").read_text()
     for name, there_is in (("Permission", [str(one) for one in Permission]), ("Role", [role.word for role in Role])):
         written = re.search(rf"@typedef {{(.*)}} {name} ", types)
         assert written is not None
