@@ -26,14 +26,17 @@ from aikore.auth.guard import Guard
 from aikore.auth.weblinks import LOGIN_PAGE, Weblinks
 from aikore.base import limits, privileges, problems
 from aikore.base.abilities import on_network, require_abilities
-from aikore.base.disk import Reserve
+from aikore.base.disk import Reserve, private_folder
 from aikore.base.errors import AiKoreError, StartupError
 from aikore.base.events import Bus, Part
 from aikore.base.home_identity import Original, recognise
+from aikore.base.shipped import shipped_dir
 from aikore.blueprints import api as blueprints_api
 from aikore.blueprints import topics as blueprint_topics
 from aikore.blueprints.library import Library
-from aikore.config import NginxMode, Settings, private_folder, shipped_dir
+from aikore.config import Settings
+from aikore.config.mistakes import unknown
+from aikore.config.proxy import NginxMode
 from aikore.database import former
 from aikore.database.engine import Database
 from aikore.database.migrate import migrate
@@ -70,6 +73,15 @@ ACCEPTED_AT_ONCE, WAITING_CONNECTIONS = 16, 1024
 for both, and where no descriptor is left it fails, and tries again a second later, once for each of them."""
 PING_EVERY, PONG_WITHIN = 4.0, 9.0
 """Seconds; so a socket whose other side is gone without a word is closed after 13. Browsers answer by themselves."""
+
+
+def _warnings() -> Iterator[str]:
+    """Yield what whoever starts AiKore should mend, although it works as it is."""
+    if privileges.is_root():
+        yield ROOT_WARNING
+    if few := limits.too_few(limits.open_files()):
+        yield few
+    yield from unknown(os.environ)
 
 
 class House:
@@ -123,17 +135,15 @@ class House:
         self.sampler.on_gpus = self._gpus_changed
         self._gpus_changed(self.sampler.inventory)
         self.watch.begin()
-        if privileges.is_root():
-            self.warn(ROOT_WARNING)
-        if few := limits.too_few(limits.open_files()):
-            self.warn(few)
+        for warning in _warnings():
+            self.warn(warning)
         if shared := await asyncio.to_thread(on_network, self.database.path, self.studio_database.path):
             self.warn(shared)
         await asyncio.to_thread(Reserve(self.settings.reserve_file).refill)
 
     def warn(self, message: str) -> None:
         """Tell people, and the log."""
-        log.warning(message)
+        log.warning("%s", message)
         self.notices.tell("warning", message)
 
     def _gpus_changed(self, inventory: Inventory) -> None:

@@ -37,10 +37,11 @@ from aikore.base.errors import (
 )
 from aikore.base.events import Bus
 from aikore.base.home_identity import Original
+from aikore.base.shipped import shipped_dir
 from aikore.base.times import stamp, unix, utcnow
 from aikore.blueprints.header import Header, parse_header
 from aikore.blueprints.library import Library
-from aikore.config import Settings, shipped_dir
+from aikore.config.instances import InstanceSettings
 from aikore.database.engine import Database
 from aikore.instances import copied, lifecycle, oom, ports, views
 from aikore.instances.actor import Actor, Readiness
@@ -108,7 +109,7 @@ class Manager:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: InstanceSettings,
         database: Database,
         library: Library,
         launcher: Launcher,

@@ -15,7 +15,9 @@ import pytest
 
 from aikore.base.abilities import on_network, require_abilities
 from aikore.base.errors import StartupError
-from aikore.config import AuthMode, NginxMode, Settings
+from aikore.config import Settings
+from aikore.config.access import AuthMode
+from aikore.config.proxy import NginxMode
 from aikore.main import House, _home_lock
 
 MKFS = shutil.which("mkfs.vfat", path=f"{os.environ.get('PATH', '')}:/usr/sbin")

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aikore.auth.gate import Gate
 from aikore.auth.guard import Guard
-from aikore.config import AuthMode, Settings
+from aikore.config import Settings
+from aikore.config.access import AuthMode
 from aikore.database.engine import Database
 from aikore.database.wings import AIKORE
 
