@@ -28,13 +28,13 @@ RUN_MARK = "AIKORE_RUN"
 
 FOLDER_MARK = "INSTANCE_CONF_DIR"
 
-Identity = tuple[int, int]
+FolderId = tuple[int, int]
 """Device and inode."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """A living keeper. ``folder``: the path it was ordered to; ``place``: what it holds, None when that is gone."""
+    """A living keeper. ``folder``: the path it was ordered to; ``folder_id``: what it holds, None when that is gone."""
 
     pid: int
     start: int
@@ -42,7 +42,7 @@ class Keeper:
     uuid: str
     grace: float
     folder: Path
-    place: Identity | None
+    folder_id: FolderId | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Marked:
     folder: str
 
 
-def identity(path: Path | str) -> Identity | None:
+def folder_id(path: Path | str) -> FolderId | None:
     """Return device and inode of what a path leads to, None when it leads nowhere."""
     try:
         found = Path(path).stat()
@@ -65,8 +65,8 @@ def identity(path: Path | str) -> Identity | None:
 
 def same_folder(one: Path | str, other: Path | str) -> bool:
     """Say whether two paths lead to one thing that exists."""
-    place = identity(one)
-    return place is not None and place == identity(other)
+    found = folder_id(one)
+    return found is not None and found == folder_id(other)
 
 
 def find_keepers() -> tuple[Keeper, ...]:
@@ -82,8 +82,8 @@ def find_marked() -> tuple[Marked, ...]:
 
 def keepers_of(folder: Path, keepers: Iterable[Keeper]) -> list[Keeper]:
     """Return the keepers of a folder, the newest first: one, unless its lock was removed while it ran."""
-    place = identity(folder)
-    mine = [one for one in keepers if one.place == place and (place or one.folder == folder)]
+    found = folder_id(folder)
+    mine = [one for one in keepers if one.folder_id == found and (found or one.folder == folder)]
     return sorted(mine, key=lambda one: one.start, reverse=True)
 
 
@@ -122,7 +122,7 @@ def _keeper(pid: int) -> Keeper | None:
     if run is None:
         return None
     folder = Path(run.folder)
-    return Keeper(pid, found.start, run.run, run.uuid, run.stop_grace, folder, _place(pid, folder))
+    return Keeper(pid, found.start, run.run, run.uuid, run.stop_grace, folder, _held_folder(pid, folder))
 
 
 def _assignment(pid: int) -> Assignment | None:
@@ -132,24 +132,24 @@ def _assignment(pid: int) -> Assignment | None:
         return None
 
 
-def _place(pid: int, ordered: Path) -> Identity | None:
+def _held_folder(pid: int, ordered: Path) -> FolderId | None:
     """Return the folder that a keeper holds; the one now at its path where its own was removed."""
     with suppress(OSError):
         held = Path(f"/proc/{pid}/fd/{FOLDER_FD}").stat()
         if stat.S_ISDIR(held.st_mode):
             removed = procfs.target(pid, f"fd/{FOLDER_FD}").endswith(DELETED)
-            return identity(ordered) if removed else (held.st_dev, held.st_ino)
-    return _place_by_files(pid) or identity(ordered)
+            return folder_id(ordered) if removed else (held.st_dev, held.st_ino)
+    return _folder_by_files(pid) or folder_id(ordered)
 
 
-def _place_by_files(pid: int) -> Identity | None:
+def _folder_by_files(pid: int) -> FolderId | None:
     """Return the folder of a keeper of AiKore 0.1, which holds files in it only."""
     for number, link in _files(pid):
         path = Path(link)
         folder = path.parent if path.name == LOCK_NAME else path.parent.parent
         with suppress(OSError):
             if Path(f"/proc/{pid}/fd/{number}").samefile(path):
-                return identity(folder)
+                return folder_id(folder)
     return None
 
 
