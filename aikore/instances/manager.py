@@ -37,6 +37,7 @@ from aikore.base.errors import (
 )
 from aikore.base.events import Bus
 from aikore.base.home_identity import Original
+from aikore.base.looks import Looks
 from aikore.base.times import stamp, unix, utcnow
 from aikore.blueprints.header import Header, parse_header
 from aikore.blueprints.library import Library
@@ -134,6 +135,7 @@ class Manager:
         self._warned = WarnedBook()
         self._actors: dict[int, Actor] = {}
         self._headers: dict[int, Header] = {}
+        self._looks = Looks[tuple[lifecycle.Examined, Header]]()
         self._oom = oom.OomWatch()
         self._faults: Faults = {}
         self.on_removed: list[Callable[[int], Awaitable[None]]] = []
@@ -992,7 +994,7 @@ class Manager:
 
     async def examine(self, row: InstanceRow) -> lifecycle.Examined:
         """Look whether an instance can be used, and learn its header anew."""
-        found, header = await asyncio.to_thread(self._examine, row)
+        found, header = await self._looks.at(row.id, partial(self._examine, row))
         before, self._headers[row.id] = self._headers[row.id], header
         if before.base_path != header.base_path and row.id in self._actors and self._loaded:
             self._background(self._reroute_or_notice(self._actors[row.id]))
