@@ -21,7 +21,7 @@ from aikore.auth.sessions import Sessions
 from aikore.auth.throttle import Throttle, address_key
 from aikore.auth.tokens import Tokens
 from aikore.base.errors import ConflictError, SlowDownError, StorageError, WrongCredentialError
-from aikore.config import AuthMode, Settings
+from aikore.config.access import AccessSettings, AuthMode
 from aikore.database.engine import Database
 from aikore.naming import clean_name
 
@@ -37,7 +37,7 @@ MACHINE = Identity("this machine", Role.OWNER, "machine")
 class Gate:
     """The house's doorkeeper."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: AccessSettings, database: Database) -> None:
         self.settings = settings
         self.secrets = SecretFiles(settings.secrets_dir)
         self.revocations = Revocations()

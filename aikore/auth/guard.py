@@ -20,7 +20,7 @@ from aikore.auth.identity import SCOPE_KEY, Identity
 from aikore.auth.origin import host_allowed, origin_allowed
 from aikore.base.errors import NotFoundError
 from aikore.base.problems import problem
-from aikore.config import Settings
+from aikore.config.door import DoorSettings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 POLICY_VIOLATION = 1008
@@ -56,7 +56,7 @@ IdentifyInstance = Callable[[str], tuple[int, str]]
 class Guard:
     """ASGI middleware. Leaves the identity in the scope and notes every change in the audit log."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, gate: Gate, identify: IdentifyInstance) -> None:
+    def __init__(self, app: ASGIApp, settings: DoorSettings, gate: Gate, identify: IdentifyInstance) -> None:
         self._app = app
         self._settings = settings
         self._gate = gate

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from aikore.base.errors import MountedError, StorageError
+from aikore.base.errors import MountedError, StartupError, StorageError
 
 MOUNTS = "/proc/self/mountinfo"
 RESERVE = 2**20
@@ -167,3 +167,14 @@ def remove_tree(folder: Path) -> None:
     elif folder.exists():
         require_no_mounts(folder, "be deleted")
         shutil.rmtree(folder)
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder that only this user can enter. Raises StartupError when it is somebody else's or a link."""
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        if path.is_symlink() or path.stat().st_uid != os.getuid():
+            raise StartupError(f"{path} belongs to somebody else or is a link. Move it away.")
+        path.chmod(0o700)
+    except OSError as error:
+        raise StartupError(f"{path} cannot be made: {error.strerror}.") from error

@@ -23,7 +23,7 @@ from aikore.auth.permissions import Permission
 from aikore.base.disk import require_space
 from aikore.base.errors import InvalidError
 from aikore.base.problems import problem_responses
-from aikore.config import Settings
+from aikore.config.home import HomeSettings
 from aikore.files import download, listing, trash, writing
 from aikore.files.schemas import (
     PATH_MAX,
@@ -61,7 +61,7 @@ OCTETS: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "strin
 class Desk:
     """What all routes need: where an instance's files lie, and threads to work in."""
 
-    def __init__(self, settings: Settings, identify: Identify) -> None:
+    def __init__(self, settings: HomeSettings, identify: Identify) -> None:
         self._settings = settings
         self._identify = identify
         self._threads = anyio.CapacityLimiter(WORKERS)
@@ -80,7 +80,7 @@ class Desk:
         return await anyio.to_thread.run_sync(partial(work, *values), limiter=self._threads)
 
 
-def router(settings: Settings, identify: Identify) -> APIRouter:
+def router(settings: HomeSettings, identify: Identify) -> APIRouter:
     """Build the routes. ``identify`` gives id and slug of an instance."""
     routes = APIRouter(tags=["files"], responses=COMMON)
     desk = Desk(settings, identify)

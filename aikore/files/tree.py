@@ -26,7 +26,7 @@ from aikore.base.errors import (
     ReadOnlyError,
     StorageError,
 )
-from aikore.config import Settings
+from aikore.config.home import HomeSettings
 from aikore.instances.cards import CARD_NAME
 from aikore.instances.files import FILES_TRASH
 
@@ -101,7 +101,7 @@ class Place:
             raise ReadOnlyError(f"{parts[0]} belongs to AiKore and is not changed from here. {advice}")
 
 
-def place_of(settings: Settings, slug: str, name: PlaceName) -> Place:
+def place_of(settings: HomeSettings, slug: str, name: PlaceName) -> Place:
     """Return a folder of an instance."""
     parent = settings.instances_dir if name is PlaceName.INSTANCE else settings.outputs_dir
     return Place(name, parent, slug, settings.disk_reserve_bytes)

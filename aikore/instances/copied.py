@@ -12,7 +12,7 @@ from typing import Any
 from aikore.base import sockets
 from aikore.base.errors import ConflictError
 from aikore.base.home_identity import Original
-from aikore.config import Settings
+from aikore.config.instances import InstanceSettings
 from aikore.instances import ports
 from aikore.instances.cards import CARD_NAME
 from aikore.instances.rows import InstanceRow
@@ -28,7 +28,7 @@ OWN = ("instances", "outputs", "trashcan")
 NGINX_FILES = ("nginx.json", "nginx.pid")
 
 
-def forget_runs(settings: Settings) -> None:
+def forget_runs(settings: InstanceSettings) -> None:
     """Remove from a copy what speaks of the original's processes. What it reaches by a link is the original's."""
     home = settings.home.resolve()
     folders = [path for path in settings.instances_dir.iterdir() if path.resolve() == home / "instances" / path.name]
@@ -40,7 +40,7 @@ def forget_runs(settings: Settings) -> None:
             record.unlink()
 
 
-def readdress(rows: Sequence[InstanceRow], settings: Settings, original: Original) -> dict[int, dict[str, Any]]:
+def readdress(rows: Sequence[InstanceRow], settings: InstanceSettings, original: Original) -> dict[int, dict[str, Any]]:
     """Return the changes that rows of a copy need, so that both houses can run side by side: id → fields.
 
     While the original lives all ports are its own; else only those on which somebody listens now.
@@ -62,7 +62,7 @@ def readdress(rows: Sequence[InstanceRow], settings: Settings, original: Origina
     return {number: fields for number, fields in changes.items() if fields}
 
 
-def shared_folders(settings: Settings) -> list[str]:
+def shared_folders(settings: InstanceSettings) -> list[str]:
     """Return the data folders of a copy that are links out of it, so the original's too."""
     folders = (settings.instances_dir, settings.outputs_dir, settings.models_dir, settings.trash_dir)
     home = settings.home.resolve()

@@ -29,7 +29,7 @@ from aikore.base.disk import (
     write_whole,
 )
 from aikore.base.errors import InvalidError, NotFoundError
-from aikore.config import Settings
+from aikore.config.home import HomeSettings
 from aikore.instances.cards import CARD_NAME
 from aikore.instances.trash import DOOMED, new_entry_id
 from aikore.launch.desktop import FOLDER_NAME as DESKTOP
@@ -99,9 +99,10 @@ def _log_start(logs: Path) -> int:
 class InstanceFiles:
     """The folders of all instances of one home."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: HomeSettings) -> None:
         self._settings = settings
         self.home = settings.home
+        self.root = settings.instances_dir
 
     def folder(self, slug: str) -> Path:
         return self._settings.instances_dir / slug

@@ -24,7 +24,7 @@ from typing import Any
 
 from aikore.base.disk import FULL, read_small, remove_tree, require_no_mounts, require_space, storage, write_whole
 from aikore.base.errors import ConflictError, NotFoundError, StorageError
-from aikore.config import Settings
+from aikore.config.home import HomeSettings
 from aikore.instances.cards import foreign_home, read_card
 from aikore.monitor.folders import measure
 
@@ -86,7 +86,7 @@ def deleted_at(entry_id: str) -> datetime:
 class Trash:
     """The trash of one home."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: HomeSettings) -> None:
         self._home = settings.home
         self._folder = settings.trash_dir
         self._homes = {INSTANCE: settings.instances_dir, OUTPUTS: settings.outputs_dir}

@@ -11,8 +11,7 @@ import re
 import shutil
 from pathlib import Path
 
-from aikore.base.disk import write_whole
-from aikore.config import private_folder
+from aikore.base.disk import private_folder, write_whole
 
 KEPT = 3
 CONFIG = "nginx.conf"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from aikore.base.errors import ConflictError, NotFoundError, StorageError
-from aikore.config import Settings
+from aikore.config.terminals import TerminalSettings
 from aikore.terminal.session import Session
 from aikore.terminal.shell import Shell
 
@@ -22,7 +22,7 @@ LOOK_EVERY = 30.0
 class Sessions:
     """Terminals by id."""
 
-    def __init__(self, settings: Settings, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, settings: TerminalSettings, changed: Callable[[], None] = lambda: None) -> None:
         self._settings = settings
         self._changed = changed
         self._all: dict[str, Session] = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aikore.config import static_dir
+from aikore.base.shipped import static_dir
 from aikore.proxy import assets
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from aikore.config import static_dir
+from aikore.base.shipped import static_dir
 
 KEY = re.compile(r'\bkey: "(.|F\d)"|offered\(.*, "(.)"\)')
 

@@ -32,7 +32,10 @@ REST_PAUSE = 2.0
 MOVES = re.compile(rb"\x1b(?:\[(?:[0-9;]*[A-HJfsu]|[12]K|\?25l)|[78DEMc])")
 HIDE = b"\x1b[?25l"
 LONE_CR = re.compile(rb"\r(?!\n)")
-CUT = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?|[ -/]*)?\Z")
+REDRAWN_BACK = re.compile(rb"\x08+(?=[^\x00-\x1f\x7f])")
+"""Backspaces that something is drawn after, as spinners do; others are only characters of the output."""
+CUT = re.compile(rb"(?:\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?|[ -/]*)?|\x08+)\Z")
+"""What ends before it can be told what it is."""
 CUT_MAX = 256
 TOKEN = re.compile(
     r"[^\x00-\x08\x0a-\x1f\x7f]+|\x1b\[([0-?]*)[ -/]*([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*([0-~])|."
@@ -93,7 +96,7 @@ class Fold:
         if self._cut:
             data, self._cut = self._cut + data, b""
         escapes = b"\x1b" in data
-        if escapes and (cut := CUT.search(data, max(0, len(data) - CUT_MAX))):
+        if (escapes or data.endswith(b"\b")) and (cut := CUT.search(data, max(0, len(data) - CUT_MAX))):
             data, self._cut = data[: cut.start()], cut[0]
         if self._block is None:
             moves = _first_move(data, escapes)
@@ -214,9 +217,10 @@ class Fold:
 
 def _first_move(data: bytes, escapes: bool) -> int:
     """Return where the cursor is moved first other than by CR and LF, -1 when it is not."""
-    back = data.find(b"\b")
-    found = MOVES.search(data, 0, back if back >= 0 else len(data)) if escapes else None
-    return found.start() if found else back
+    back = REDRAWN_BACK.search(data) if b"\b" in data else None
+    found = MOVES.search(data, 0, back.start() if back else len(data)) if escapes else None
+    first = found or back
+    return first.start() if first else -1
 
 
 def _lines(data: bytes) -> list[bytes]:
