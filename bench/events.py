@@ -44,8 +44,11 @@ def make_actors(manager: Any) -> list[Any]:
     from aikore.instances.actor import Actor
     from aikore.instances.rows import InstanceRow
 
+    old = not hasattr(manager, "registry")
+    make = getattr(manager, "_actor_of", lambda row: Actor(row, manager)) if old else manager.host.make_actor
+    actors = manager._actors if old else manager.registry._actors
+    headers = manager._headers if old else manager.registry._headers
     now = datetime.now()
-    make = getattr(manager, "_actor_of", lambda row: Actor(row, manager))
     for number in range(1, INSTANCES + 1):
         row = InstanceRow(
             id=number, name=f"Slow {number}", name_key=f"slow {number}", slug=f"slow-{number}", base_blueprint="web",
@@ -54,9 +57,9 @@ def make_actors(manager: Any) -> list[Any]:
             open_networks=[], script_origin="", rebuild_pending=False, last_run=1, position=number, group="",
             port=9000 + number, app_port=7000 + number, vnc_display=number, created_at=now, updated_at=now,
         )  # fmt: skip
-        manager._headers[number] = Header()
-        manager._actors[number] = make(row)
-    return list(manager._actors.values())
+        headers[number] = Header()
+        actors[number] = make(row)
+    return list(actors.values())
 
 
 async def manage(home: Path) -> None:
@@ -81,7 +84,10 @@ async def manage(home: Path) -> None:
     house: Any = House(settings)
     roles = itertools.cycle(ROLES)
     house.gate.identify = lambda presented: Identity("somebody", role_of(next(roles)), "session")
-    house.manager._background = lambda work: work.close()
+    if hasattr(house.manager, "background"):
+        house.manager.background.run = lambda work: work.close()
+    else:
+        house.manager._background = lambda work: work.close()
     actors = make_actors(house.manager)
     config = uvicorn.Config(
         create_app(settings, house), uds=str(home / "socket"), log_config=None, lifespan="off",
@@ -102,7 +108,7 @@ async def manage(home: Path) -> None:
 def change(manager: Any, actors: list[Any], number: int) -> None:
     actor = actors[number % INSTANCES]
     actor.state = replace(actor.state, detail=f"stage {number:06}")
-    manager.changed(actor)
+    getattr(manager, "publisher", manager).changed(actor)
 
 
 async def spent(do: Callable[[int], None]) -> float:

@@ -102,6 +102,7 @@ class InstanceFiles:
     def __init__(self, settings: HomeSettings) -> None:
         self._settings = settings
         self.home = settings.home
+        self.root = settings.instances_dir
 
     def folder(self, slug: str) -> Path:
         return self._settings.instances_dir / slug
