@@ -24,6 +24,7 @@ from aikore.instances.registry import Registry
 from aikore.instances.rows import InstanceRow
 from aikore.launch import desktop
 from aikore.launch.environment import Place, launch_environment
+from aikore.launch.layout import SCRIPT_NAME
 from aikore.launch.protocol import RunSpec
 from aikore.proxy.flags import Flags
 
@@ -102,7 +103,7 @@ class Orders:
 
     def _command(self, row: InstanceRow, header: Header) -> tuple[tuple[str, ...], tuple[Path, ...]]:
         """Return what a run executes, on its desktop where it has one, and the files that end with it."""
-        script = ("bash", "launch.sh")
+        script = ("bash", SCRIPT_NAME)
         kind = header.ready.kind
         if kind == "window" and not row.persistent_mode:
             raise ConflictError("This program opens a window, so it needs a desktop. Edit the instance and tick it.")

@@ -21,11 +21,10 @@ from aikore.base.disk import read_small, write_whole
 from aikore.base.errors import ConflictError, DesktopMissingError
 from aikore.launch import desktop_session
 from aikore.launch.keymap import keymap
+from aikore.launch.layout import DESKTOP_NAME
 
 FIRST_DISPLAY, DISPLAYS = 100, 50_000
 X_LOCKS = "/tmp/.X{}-lock"  # noqa: S108 — the X servers' own place
-FOLDER_NAME = "desktop"
-"""The desktop's files in the instance's folder: browser profile, cookie of the display, log of its server."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox-esr", "firefox")
 SERVERS = ("Xvnc", "Xtigervnc")
 CLIPBOARD_MOST = 2**22
@@ -143,7 +142,7 @@ def clear(place: Place) -> bool:
 
 def lay_keyboard(place: Place) -> None:
     """Write the keyboard of the display into the desktop's folder. Raises ConflictError when that cannot be."""
-    path = _keyboard(place.folder / FOLDER_NAME)
+    path = _keyboard(place.folder / DESKTOP_NAME)
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         write_whole(path, keymap().encode())
@@ -160,7 +159,7 @@ def command(inner: Sequence[str], place: Place, page: Page | None, window: bool)
 
     ``page`` is shown in a browser once it answers; with ``window`` the first window is told by :func:`window_mark`.
     """
-    folder = place.folder / FOLDER_NAME
+    folder = place.folder / DESKTOP_NAME
     orders = {
         "display": place.display,
         "folder": str(folder),
@@ -178,7 +177,7 @@ def command(inner: Sequence[str], place: Place, page: Page | None, window: bool)
 
 def window_mark(folder: Path) -> Path:
     """Return the file that is there once a program showed a window on the desktop."""
-    return folder / FOLDER_NAME / "window"
+    return folder / DESKTOP_NAME / "window"
 
 
 def _server(place: Place, folder: Path) -> list[str]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from aikore.launch.layout import STAGE_NAME
+
 PASSED_ON = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM",
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
@@ -126,7 +128,7 @@ def launch_environment(
         "SUBFOLDER": place.subfolder,
         "AIKORE_FUNCTIONS": str(place.functions),
         "AIKORE_CACHE_DIR": str(place.cache),
-        "AIKORE_STAGE_FILE": str(place.folder / "stage"),
+        "AIKORE_STAGE_FILE": str(place.folder / STAGE_NAME),
         "LAUNCH_ARGS": launch_args,
         "PYTHONUNBUFFERED": "1",
     }

@@ -34,11 +34,10 @@ from aikore.launch.keeper.files import open_plain
 from aikore.launch.keeper.orders import Orders
 from aikore.launch.keeper.process import descendants, machine_session
 from aikore.launch.keeper.record import RECORD_SIZE
-from aikore.launch.living import LOCK_NAME, LOGS_NAME, RECORD_NAME
+from aikore.launch.layout import LOCK_NAME, LOGS_NAME, PLAIN, RECORD_NAME
 from aikore.launch.processes import Traces
 from aikore.launch.protocol import RunRecord, RunSpec
 from aikore.launch.records import read_record
-from aikore.launch.stages import STAGE_NAME
 
 T = TypeVar("T")
 
@@ -52,9 +51,6 @@ LOCK_PATIENCE = 3.0
 
 TREE_INTERVAL = 2.0
 """Seconds between two looks at what lives below the keepers."""
-
-PLAIN = (RECORD_NAME, LOCK_NAME, STAGE_NAME, *(f"{LOGS_NAME}/output.{kind}" for kind in ("log", "idx", "live")))
-"""What a run writes to in its folder."""
 
 
 @dataclass(frozen=True, slots=True)
