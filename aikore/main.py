@@ -31,6 +31,7 @@ from aikore.base.errors import AiKoreError, StartupError
 from aikore.base.events import Bus, Part
 from aikore.base.home_identity import Original, recognise
 from aikore.base.shipped import shipped_dir
+from aikore.base.websockets import Removals
 from aikore.blueprints import api as blueprints_api
 from aikore.blueprints import topics as blueprint_topics
 from aikore.blueprints.library import Library
@@ -107,7 +108,7 @@ class House:
         self.watch = Watch(self.bus, self.notices, self.sampler, Notices(settings), self.manager.publisher.list_views)
         self.terminals = Sessions(settings)
         self.restart_wish = asyncio.Event()
-        self.removals = live.Removals()
+        self.removals = Removals()
         self.manager.directory.on_removed += [self.terminals.end_of, self._revoke_tokens, self.removals.tell]
 
     def _login(self) -> Callable[[], Login] | None:

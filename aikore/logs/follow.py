@@ -18,9 +18,10 @@ from asyncinotify import Event, Inotify, Mask
 
 from aikore.base.disk import read_small
 from aikore.base.errors import NotFoundError
+from aikore.launch.keeper.segments import ROTATED
 from aikore.launch.layout import LIVE_NAME, LOG_NAME
 from aikore.logs.reader import Cursor, tail_offset, whole_characters
-from aikore.logs.segments import ROTATED, Piece, view
+from aikore.logs.segments import Piece, view
 
 T = TypeVar("T")
 Run = Callable[[Callable[[], T]], Awaitable[T]]

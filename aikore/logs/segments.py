@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,9 +16,9 @@ from types import TracebackType
 
 from aikore.base.disk import NOT_PLAIN, open_plain
 from aikore.base.errors import BrokenInstanceError
+from aikore.launch.keeper.segments import ROTATED
 from aikore.launch.layout import LOG_NAME
 
-ROTATED = re.compile(r"output\.(\d{20})\.log")
 GONE = NOT_PLAIN | {errno.ENOENT, errno.ENOTDIR}
 """What opening a file fails with that was removed, or replaced by something else, since the view was taken."""
 ATTEMPTS = 1000

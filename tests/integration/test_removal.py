@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from aikore import live, main
+from aikore import main
 from aikore.auth.tokens import Wanted
+from aikore.base.websockets import Removals
 from aikore.config import Settings
 from aikore.instances.actor import Actor
 from aikore.instances.schemas import InstanceCreate
@@ -86,7 +87,7 @@ async def test_tokens_of_an_instance_that_went_while_no_manager_ran_end_at_the_s
 
 
 async def test_removals_forget_sockets_that_closed_by_themselves() -> None:
-    removals = live.Removals()
+    removals = Removals()
     waits = [asyncio.create_task(removals.of(1)) for _ in range(3)]
     await asyncio.sleep(0)
     for one in waits:
