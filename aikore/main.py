@@ -25,7 +25,7 @@ from aikore.auth.gate import Gate
 from aikore.auth.guard import Guard
 from aikore.auth.weblinks import LOGIN_PAGE, Weblinks
 from aikore.base import limits, privileges, problems
-from aikore.base.abilities import require_abilities
+from aikore.base.abilities import on_network, require_abilities
 from aikore.base.disk import Reserve, private_folder
 from aikore.base.errors import AiKoreError, StartupError
 from aikore.base.events import Bus, Part
@@ -38,8 +38,10 @@ from aikore.blueprints.library import Library
 from aikore.config import Settings
 from aikore.config.mistakes import unknown
 from aikore.config.proxy import NginxMode
-from aikore.database.engine import Database, make_engine
+from aikore.database import former
+from aikore.database.engine import Database
 from aikore.database.migrate import migrate
+from aikore.database.wings import AIKORE, STUDIO
 from aikore.desktop import api as desktop_api
 from aikore.files import api as files_api
 from aikore.instances import api as instances_api
@@ -90,7 +92,8 @@ class House:
         self.settings = settings
         self.bus = Bus()
         self.notices = Noticeboard(self.bus)
-        self.database = Database(make_engine(settings.database))
+        self.database = Database(settings.home, AIKORE)
+        self.studio_database = Database(settings.home, STUDIO)
         self.library = Library(shipped_dir() / "blueprints", settings.custom_blueprints_dir)
         self.gate = Gate(settings, self.database)
         self.proxy: Proxy = NoProxy() if settings.nginx is NginxMode.OFF else NginxProxy(settings, self._login())
@@ -122,7 +125,7 @@ class House:
         ``original``: what the data folder was copied from, where it is a copy that was never opened before.
         """
         self.sampler.begin()
-        await asyncio.to_thread(migrate, self.database.engine)
+        await asyncio.to_thread(migrate, self.database, self.studio_database)
         self.gate.prepare()
         await self.gate.load()
         await self.manager.load(original)
@@ -134,9 +137,15 @@ class House:
         self._gpus_changed(self.sampler.inventory)
         self.watch.begin()
         for warning in _warnings():
-            log.warning("%s", warning)
-            self.notices.tell("warning", warning)
+            self.warn(warning)
+        if shared := await asyncio.to_thread(on_network, self.database.path, self.studio_database.path):
+            self.warn(shared)
         await asyncio.to_thread(Reserve(self.settings.reserve_file).refill)
+
+    def warn(self, message: str) -> None:
+        """Tell people, and the log."""
+        log.warning("%s", message)
+        self.notices.tell("warning", message)
 
     def _gpus_changed(self, inventory: Inventory) -> None:
         self.manager.pinned.gpus_changed(inventory)
@@ -181,13 +190,17 @@ class House:
         await self.terminals.close()
         await self.sampler.end()
 
+    def _close_databases(self) -> None:
+        self.database.close()
+        self.studio_database.close()
+
     async def detach(self) -> None:
         """Let go of instances and NGINX; the next manager adopts them. Terminals end."""
         await self._end_own()
         await self.manager.detach()
         self.proxy.detach()
         await self.gate.close()
-        self.database.close()
+        self._close_databases()
 
     async def close(self) -> None:
         """End what is left when all instances have ended."""
@@ -195,7 +208,7 @@ class House:
         await self.manager.detach()
         await self.proxy.stop()
         await self.gate.close()
-        self.database.close()
+        self._close_databases()
 
 
 def create_app(settings: Settings, house: House | None = None) -> FastAPI:
@@ -260,12 +273,16 @@ def serve(settings: Settings) -> int:
 
 async def _serve(settings: Settings) -> bool:
     """Run the house; True when it is to be started anew."""
+    named = former.named_file(os.environ)
     with _home_lock(settings):
+        taken_over = former.take_over(named, settings.home, AIKORE)
         original = recognise(settings.home, copied.OWN)
         if original is not None:
             copied.forget_runs(settings)
         house = House(settings)
         await house.start(original)
+        if taken_over:
+            house.warn(taken_over)
         listener = _bind_socket(settings)
         config = uvicorn.Config(
             create_app(settings, house),

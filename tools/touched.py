@@ -18,7 +18,7 @@ TOUCHES = {
     "aikore/auth/*": "access attacks older_access apps_behind_login access_page",
     "aikore/blueprints/*": "blueprints comfyui_blueprint script_tool",
     "aikore/config/*": "house access behind_proxies",
-    "aikore/database/*": "disk_full house odd_paths unlisted",
+    "aikore/database/*": "databases disk_full house odd_paths older_access unlisted",
     "aikore/desktop/*": "desktop desktop_tool",
     "aikore/base/disk.py": "disk_full files deleting opening",
     "aikore/files/*": "files files_tool attacks",

@@ -110,7 +110,7 @@ class Audit:
             query = select(AuditRow).order_by(AuditRow.id.desc()).limit(limit)
             return list(session.scalars(query.where(AuditRow.id < before) if before is not None else query))
 
-        return [_shown(row) for row in await self._database.run(work)]
+        return [_shown(row) for row in await self._database.read(work)]
 
 
 def _shown(row: AuditRow) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class People:
         self._invites: dict[int, InviteRow] = {}
 
     async def load(self) -> None:
-        users, invites = await self._database.run(
+        users, invites = await self._database.read(
             lambda s: (list(s.scalars(select(UserRow))), list(s.scalars(select(InviteRow))))
         )
         for row in users:

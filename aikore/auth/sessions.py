@@ -55,7 +55,7 @@ class Sessions:
         now = utcnow()
         with suppress(StorageError):  # they are over all the same
             await self._database.run(lambda s: s.execute(delete(SessionRow).where(SessionRow.expires_at <= now)))
-        rows = await self._database.run(lambda s: list(s.scalars(select(SessionRow))))
+        rows = await self._database.read(lambda s: list(s.scalars(select(SessionRow))))
         self._by_digest = {row.digest: row for row in rows}
 
     async def open(

@@ -45,7 +45,7 @@ class Tokens:
         self._used: set[int] = set()
 
     async def load(self) -> None:
-        rows = await self._database.run(lambda s: list(s.scalars(select(TokenRow))))
+        rows = await self._database.read(lambda s: list(s.scalars(select(TokenRow))))
         self._by_digest = {row.digest: row for row in rows}
 
     def fix(self, secret: str, identity: Identity) -> None:

@@ -17,6 +17,12 @@ from aikore.base.errors import StartupError
 LACKING = frozenset({errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOLCK, errno.ENXIO})
 """What a file system fails with that does not know a thing. A full disk is told by whoever writes first."""
 
+NETWORK = frozenset((
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "beegfs",
+    "fuse.sshfs", "fuse.rclone", "fuse.s3fs", "fuse.smbnetfs", "fuse.glusterfs",
+))  # fmt: skip
+"""Kinds of file systems that lie on another machine, as mountinfo names them."""
+
 Trial = Callable[[Path], None]
 
 
@@ -51,6 +57,19 @@ def require_abilities(home: Path, run_dir: Path, nginx_dir: Path | None) -> None
         _require(nginx_dir, LINKS, "AIKORE_RUNTIME_DIR")
 
 
+def on_network(*databases: Path) -> str:
+    """Return what people should know of databases that lie on a network file system; "" where none does."""
+    shared = [path for path in databases if _mount(path)[0] in NETWORK]
+    if not shared:
+        return ""
+    names, one = " and ".join(path.name for path in shared), len(shared) == 1
+    return (
+        f"{names} {'lies' if one else 'lie'} on {_file_system(shared[0])}. SQLite needs a local disk: a network file "
+        "system does not promise the locks and the shared memory it works with, and a lost connection may damage the "
+        "database. Put AIKORE_HOME on a local disk, and what is large (models, outputs, instances) on the share."
+    )
+
+
 def _require(folder: Path, trials: Mapping[str, Trial], setting: str) -> None:
     ground = next(path for path in (folder, *folder.parents) if path.is_dir())
     lacking = []
@@ -73,12 +92,18 @@ def _fails(trial: Trial, folder: Path) -> bool:
 
 def _file_system(folder: Path) -> str:
     """Return a person's words for the file system a folder lies on: `vfat (mounted at /media/stick)`."""
-    place = folder.resolve()
-    found = ("a file system", Path("/"))
+    kind, point = _mount(folder)
+    return f"{kind or 'a file system'} (mounted at {point})"
+
+
+def _mount(path: Path) -> tuple[str, Path]:
+    """Return the kind of the file system a path lies on, "" where it is unknown, and where that is mounted."""
+    place = path.resolve()
+    found = ("", Path("/"))
     with suppress(OSError, ValueError, IndexError), open(MOUNTS, encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
             fields, _, rest = line.partition(" - ")
             point = Path(unescaped(fields.split(" ")[4]))
             if place.is_relative_to(point) and len(point.parts) >= len(found[1].parts):
                 found = (rest.split(" ")[0], point)
-    return f"{found[0]} (mounted at {found[1]})"
+    return found

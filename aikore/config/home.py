@@ -41,15 +41,9 @@ class HomeSettings(Group):
     disk_reserve_bytes: int = Field(
         64 * 2**20, ge=0, description="Free disk below which creating, copying and saving are refused."
     )
-    database_url: str = Field("", description="SQLAlchemy URL; empty means `aikore.db` (SQLite) in the data folder.")
     log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(
         "info", description="AiKore's own log: `debug`, `info`, `warning`, `error` or `critical`."
     )
-
-    @property
-    def database(self) -> str | Path:
-        """The database: a URL of SQLAlchemy as set, else the file of SQLite, whose path is never read as a URL."""
-        return self.database_url or self.home / "aikore.db"
 
     @property
     def reserve_file(self) -> Path:

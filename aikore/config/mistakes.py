@@ -22,6 +22,8 @@ NO_SETTINGS = frozenset(
         "STAGE_FILE", "TERMINAL",
         # what functions.sh reads
         "CONSTRAINTS", "KFD_NODES", "PIP", "PROBE_SECONDS", "RETRY_PAUSE",
+        # once a setting (database/former.py)
+        "DATABASE_URL",
         # of docker-compose.yml
         "DATA", "IMAGE", "PUBLISH",
     }

@@ -89,7 +89,7 @@ class RunBook:
         with suppress(StorageError):
             await self.write()
         query = select(RunRow).where(RunRow.instance_id == instance).order_by(RunRow.number.desc())
-        rows = await self._database.run(lambda s: list(s.scalars(query)))
+        rows = await self._database.read(lambda s: list(s.scalars(query)))
         return [_view(row) for row in rows]
 
     def drop(self, instance: int) -> None:

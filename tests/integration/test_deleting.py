@@ -23,8 +23,9 @@ from aikore.base.errors import StorageError
 from aikore.base.events import Bus
 from aikore.blueprints.library import Library
 from aikore.config import Settings
-from aikore.database.engine import Database, make_engine
+from aikore.database.engine import Database
 from aikore.database.migrate import migrate
+from aikore.database.wings import AIKORE
 from aikore.instances.actor import Actor
 from aikore.instances.manager import Manager
 from aikore.instances.schemas import InstanceCreate
@@ -217,8 +218,8 @@ async def managing(home: Path) -> AsyncIterator[Manager]:
     for folder in (settings.instances_dir, settings.outputs_dir, settings.trash_dir, settings.custom_blueprints_dir):
         folder.mkdir(parents=True, exist_ok=True)
     (settings.custom_blueprints_dir / "idle.sh").write_text(blueprint_text("sleep 1000", {"ready": "process"}))
-    database = Database(make_engine(settings.database))
-    migrate(database.engine)
+    database = Database(settings.home, AIKORE)
+    migrate(database)
     library = Library(settings.custom_blueprints_dir, settings.custom_blueprints_dir)
 
     async def no_gpus() -> list[Any]:

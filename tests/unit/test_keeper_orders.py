@@ -9,9 +9,9 @@ import pytest
 
 from aikore.launch.keeper.orders import Assignment, Orders
 from aikore.launch.keeper.record import RECORD_SIZE, Record
-from aikore.launch.local import orders_for
 from aikore.launch.protocol import RunSpec
 from aikore.launch.records import parse_record
+from aikore.launch.spawn import orders_for
 
 ORDERS = {
     "run": 7,

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from aikore.base.times import utcnow
-from aikore.database.engine import Database, make_engine
+from aikore.database.engine import Database
 from aikore.database.migrate import migrate
+from aikore.database.wings import AIKORE
 from aikore.instances.lifecycle import Exited, SpawnFailed, State, Status
 from aikore.instances.runs import KEPT, Ending, RunBook, ending_of
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    engine = make_engine(f"sqlite:///{tmp_path / 'aikore.db'}")
-    migrate(engine)
-    database = Database(engine)
+    database = Database(tmp_path, AIKORE)
+    migrate(database)
     yield database
     database.close()
 
