@@ -20,7 +20,8 @@ from aikore.auth.identity import identity_in
 from aikore.auth.permissions import Permission
 from aikore.base.errors import NotFoundError
 from aikore.base.events import Audience, Bus, Event, Part, Topic
-from aikore.base.websockets import NOT_FOUND, close, until_gone, until_one_ends
+from aikore.base.rooms import Room
+from aikore.base.websockets import NOT_FOUND, Removals, close, until_gone, until_one_ends
 from aikore.naming import localise
 
 SEND_TIMEOUT = 30.0
@@ -82,6 +83,11 @@ class Viewer:
     def _encoded(self, event: Event, audience: Audience) -> str:
         data = _encode(event.topic.shown(event.data, audience))
         return localise(f'"topic":{_encode(event.topic.name)},"data":{data}', self._host)
+
+
+def make(bus: Bus, parts: Sequence[Part[Any]], instance_id: InstanceId, removals: Removals) -> Room:
+    """The socket that tells pages what happens. ``parts`` are those of all rooms, in their order."""
+    return Room(routes=router(bus, parts, instance_id).routes, on_removed=[removals.tell])
 
 
 def router(bus: Bus, parts: Sequence[Part[Any]], instance_id: InstanceId) -> APIRouter:
