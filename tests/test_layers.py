@@ -60,8 +60,10 @@ INSIDE: dict[str, tuple[set[str], ...]] = {
         {"local"},
     ),
     "launch.keeper": (
-        {"files", "orders", "process", "redraw"},
-        {"ladder", "record", "script", "segments"},
+        {"files", "orders", "process", "row"},
+        {"ladder", "record", "script", "segments", "terminal"},
+        {"block"},
+        {"redraw"},
         {"log"},
         {"run"},
         {"main"},

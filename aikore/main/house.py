@@ -44,7 +44,7 @@ from aikore.proxy.routes import Login, Proxy
 from aikore.stats import room as stats
 from aikore.stats.watch import Watch
 from aikore.terminal import room as terminal
-from aikore.terminal.sessions import Sessions
+from aikore.terminal.terminals import Terminals
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class House:
             self.sampler.look_at_gpus,
         )
         self.watch = Watch(self.bus, self.notices, self.sampler, Notices(settings), self.manager.publisher.list_views)
-        self.terminals = Sessions(settings)
+        self.terminals = Terminals(settings)
         self.removals = Removals()
         self.restart_wish = asyncio.Event()
         self.rooms = self._make_rooms(original)

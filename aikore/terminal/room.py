@@ -7,8 +7,8 @@ from pathlib import Path
 from aikore.base.rooms import Room
 from aikore.instances.manager import Manager
 from aikore.terminal import api
-from aikore.terminal.sessions import Sessions
 from aikore.terminal.shell import Shell
+from aikore.terminal.terminals import Terminals
 
 
 def shell_of(manager: Manager, key: str) -> Shell:
@@ -18,11 +18,11 @@ def shell_of(manager: Manager, key: str) -> Shell:
     return Shell(manager.files.folder(row.slug), row.id, manager.orders.environment(row))
 
 
-def make(sessions: Sessions, manager: Manager, home: Path) -> Room:
+def make(terminals: Terminals, manager: Manager, home: Path) -> Room:
     """Shells of instances, and of AiKore itself in its data folder. They end with the manager."""
 
     async def close(_: bool) -> None:
-        await sessions.close()
+        await terminals.close()
 
-    routes = api.router(sessions, lambda key: shell_of(manager, key), Shell(home)).routes
-    return Room(routes=routes, on_removed=[sessions.end_of], stop=close)
+    routes = api.router(terminals, lambda key: shell_of(manager, key), Shell(home)).routes
+    return Room(routes=routes, on_removed=[terminals.end_of], stop=close)

@@ -5,7 +5,8 @@ import { openDialog } from "../kit/dialog.js";
 import { el } from "../kit/dom.js";
 import { store } from "../house/store.js";
 
-/** @import {AuditEntry} from "../house/types.js" */
+/** @import {Payloads} from "../house/types.js" */
+/** @typedef {Payloads["AuditEntry"]} AuditEntry */
 
 const PAGE = 100;
 

@@ -5,7 +5,9 @@ import { call } from "../house/api.js";
 import { day, listLine, openDialog, select, shownOnce, sureButton } from "../kit/dialog.js";
 import { el } from "../kit/dom.js";
 
-/** @import {Invite, Person, Role} from "../house/types.js" */
+/** @import {Payloads, Role} from "../house/types.js" */
+/** @typedef {Payloads["Invite"]} Invite */
+/** @typedef {Payloads["Person"]} Person */
 
 /** @type {Record<Role, string>} */
 const MAY = {

@@ -5,7 +5,8 @@ import { call } from "../house/api.js";
 import { day, listLine, openDialog, sureButton, when } from "../kit/dialog.js";
 import { el } from "../kit/dom.js";
 
-/** @import {Session} from "../house/types.js" */
+/** @import {Payloads} from "../house/types.js" */
+/** @typedef {Payloads["Session"]} Session */
 
 export function openSessions() {
   const list = el("ul", { class: "list", "data-testid": "sessions" });

@@ -6,7 +6,8 @@ import { day, listLine, openDialog, select, shownOnce, sureButton, when } from "
 import { el } from "../kit/dom.js";
 import { store } from "../house/store.js";
 
-/** @import {Permission, Token} from "../house/types.js" */
+/** @import {Payloads, Permission} from "../house/types.js" */
+/** @typedef {Payloads["Token"]} Token */
 
 /** @type {[string, string, Permission][]} scope, words, the permission it holds that smaller ones lack */
 const SCOPES = [

@@ -9,12 +9,6 @@ import { store } from "../store.js";
 /** @param {Blueprint} blueprint */
 const last = (blueprint) => Number(/^\d/.test(blueprint.id)); // 99-… are for testing
 
-/** @param {Blueprint} blueprint @returns {string} what it needs, in words; "" when it does not say */
-export function needs(blueprint) {
-  return Object.entries(blueprint.requires ?? {}).filter(([, value]) => value !== false && value !== null && value !== "")
-    .map(([key, value]) => (value === true ? key : `${key} ${Array.isArray(value) ? value.join(", ") : String(value)}`)).join(" · ");
-}
-
 /** @param {string | undefined} first what is chosen already */
 export function blueprintPicker(first) {
   let chosen = first;
@@ -95,7 +89,7 @@ function choice(blueprint, checked) {
 /** @param {Blueprint} blueprint @returns {(Node | string)[]} */
 function described(blueprint) {
   const { category, source, homepage } = blueprint;
-  const words = [category, source === "custom" ? "your own" : "comes with AiKore", needs(blueprint) && `needs ${needs(blueprint)}`].filter(Boolean).join(" · ");
+  const words = [category, source === "custom" ? "your own" : "comes with AiKore"].filter(Boolean).join(" · ");
   if (!/^https?:\/\//.test(homepage ?? "")) return [words];
   return [`${words} · `, el("a", { href: homepage, target: "_blank", rel: "noopener noreferrer", text: new URL(homepage).host })];
 }

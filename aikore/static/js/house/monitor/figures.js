@@ -2,50 +2,12 @@
 
 import { shownSize } from "../../kit/units.js";
 
-/** @typedef {{total: number, used: number}} Memory */
-/**
- * @typedef {object} GpuFigures
- * @property {string} id
- * @property {string} name
- * @property {"ok" | "stale" | "lost"} state
- * @property {string} reason why it is lost, and what to do
- * @property {number | null} utilization
- * @property {number | null} memory_total
- * @property {boolean} memory_shared it is the machine's own
- * @property {number | null} memory_used
- * @property {number | null} temperature
- * @property {number | null} power
- * @property {number | null} power_limit
- * @property {{graphics: number | null, memory: number | null}} clocks
- * @property {number | null} fan
- * @property {string[]} throttle
- * @property {{corrected: number | null, uncorrected: number | null}} ecc
- */
-/**
- * @typedef {object} InstanceFigures
- * @property {number} id
- * @property {number | null} cpu
- * @property {number} memory
- * @property {string} memory_kind
- * @property {number} processes
- * @property {number} threads
- * @property {number | null} open_files
- * @property {Record<string, number>} gpu_memory
- * @property {Record<string, number>} gpu_utilization
- * @property {boolean} gpu_inferred
- * @property {number} uptime
- */
-/**
- * @typedef {object} Host
- * @property {number | null} cpu
- * @property {number[]} cores
- * @property {number[]} load
- * @property {Memory} memory
- * @property {Memory} swap
- * @property {{total: number, used: number, free: number, read: number | null, write: number | null}} disk
- * @property {{received: number | null, sent: number | null}} network
- */
-/** @typedef {{time: number, host: Host, gpus: GpuFigures[], gpu_problem: string, instances: InstanceFigures[], folders: Record<string, {size: number, measured_at: number}>}} Stats */
+/** @import {Payloads} from "../types.js" */
+/** @typedef {Payloads["Stats"]} Stats */
+/** @typedef {Payloads["Memory"]} Memory */
+/** @typedef {Payloads["GpuFigures"]} GpuFigures */
+/** @typedef {Payloads["InstanceFigures"]} InstanceFigures */
+/** @typedef {Payloads["Host"]} Host */
 
 /** @param {InstanceFigures} one @returns {number} bytes on all GPUs */
 export const gpuMemory = (one) => Object.values(one.gpu_memory).reduce((sum, used) => sum + used, 0);

@@ -3,10 +3,11 @@
 import { call } from "../../house/api.js";
 import { address } from "../../kit/base.js";
 
-/** @typedef {"instance" | "outputs"} Place */
-/** @typedef {{name: string, kind: "file" | "folder" | "link" | "other", size: number, modified: number, target: string | null, reachable: boolean}} Entry */
-/** @typedef {{entries: Entry[], offset: number, total: number, more: boolean}} Folder */
-/** @typedef {{id: string, place: Place, path: string, kind: string, size: number, deleted_at: string}} Deleted */
+/** @import {Payloads} from "../../house/types.js" */
+/** @typedef {Payloads["PlaceName"]} Place */
+/** @typedef {Payloads["EntryView"]} Entry */
+/** @typedef {Payloads["FolderView"]} Folder */
+/** @typedef {Payloads["DeletedView"]} Deleted */
 
 const PAGE = 1000;
 

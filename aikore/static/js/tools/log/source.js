@@ -2,9 +2,10 @@
 
 import { call, socketUrl } from "../../house/api.js";
 
-/** @typedef {{offset: number, time: number}} Mark from this byte on, lines were written at this Unix time or later */
+/** @import {Payloads} from "../../house/types.js" */
+/** @typedef {Payloads["TimeMark"]} Mark from this byte on, lines were written at this Unix time or later */
 /** @typedef {{offset: number, next: number, start: number, end: number, text: string, times: Mark[]}} Piece */
-/** @typedef {{offset: number, line_text: string}} Match */
+/** @typedef {Payloads["LogMatch"]} Match */
 /**
  * @typedef {object} Follower
  * @property {(text: string, offset: number, next: number) => void} data

@@ -8,8 +8,8 @@ import { Stretch } from "./lines.js";
 import { makeRow } from "./row.js";
 import { Source } from "./source.js";
 
-/** @import {Instance} from "../../house/types.js" */
-/** @typedef {{instance: number, offset: number, time: number | null, text: string}} MergedLine */
+/** @import {Instance, Payloads} from "../../house/types.js" */
+/** @typedef {Payloads["MergedLine"]} MergedLine */
 /** @typedef {{row: HTMLElement, text: string}} Kept */
 
 const PAGE = 500;

@@ -4,7 +4,8 @@ import { call, Problem } from "../../house/api.js";
 import { el, setText } from "../../kit/dom.js";
 
 /** @import {Finding} from "../../kit/editor/code.js" */
-/** @typedef {{line: number, column: number, end_line: number, end_column: number, level: string, code: string, message: string}} Reported */
+/** @import {Payloads} from "../../house/types.js" */
+/** @typedef {Payloads["ProblemView"]} Reported */
 
 const PAUSE_MS = 500;
 

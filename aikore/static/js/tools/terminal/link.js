@@ -2,7 +2,8 @@
 
 import { socketUrl } from "../../house/api.js";
 
-/** @typedef {{id: string, instance: number | null, name: string, title: string, columns: number, rows: number, command: string}} Session */
+/** @import {Payloads} from "../../house/types.js" */
+/** @typedef {Payloads["Terminal"]} Session */
 /**
  * @typedef {object} Listener
  * @property {(data: Uint8Array, answers: boolean, shown: () => void) => void} write draw this, then call `shown`; `answers` says whether a query in it is ours to answer
