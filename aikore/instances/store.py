@@ -57,7 +57,7 @@ class Store:
     async def load(self) -> list[InstanceRow]:
         """Read all rows and learn which of their values cannot be read."""
         self._house = await asyncio.to_thread(house_of, self._files.home)
-        rows, self.faults = await self._database.run(read_rows)
+        rows, self.faults = await self._database.read(read_rows)
         return rows
 
     async def slugs(self) -> set[str]:
