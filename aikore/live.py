@@ -22,7 +22,7 @@ from aikore.base.errors import NotFoundError
 from aikore.base.events import Audience, Bus, Event, Part, Topic
 from aikore.base.rooms import Room
 from aikore.base.websockets import NOT_FOUND, Removals, close, until_gone, until_one_ends
-from aikore.naming import localise
+from aikore.naming import with_host
 
 SEND_TIMEOUT = 30.0
 """Seconds a client may take to accept one message, or a few small ones, before it is let go."""
@@ -70,7 +70,7 @@ class Viewer:
             if (audience := self._audience(part.topic)) is not None
             and (self._instance is None or part.topic.instance is not None)
         }
-        return localise(_encode(data), self._host)
+        return with_host(_encode(data), self._host)
 
     def _audience(self, topic: Topic[Any]) -> Audience | None:
         if topic not in self._audiences:
@@ -82,7 +82,7 @@ class Viewer:
 
     def _encoded(self, event: Event, audience: Audience) -> str:
         data = _encode(event.topic.shown(event.data, audience))
-        return localise(f'"topic":{_encode(event.topic.name)},"data":{data}', self._host)
+        return with_host(f'"topic":{_encode(event.topic.name)},"data":{data}', self._host)
 
 
 def make(bus: Bus, parts: Sequence[Part[Any]], instance_id: InstanceId, removals: Removals) -> Room:

@@ -31,7 +31,7 @@ from aikore.instances.schemas import (
     UnlistedFolder,
 )
 from aikore.instances.views import shown
-from aikore.naming import localise
+from aikore.naming import with_host
 
 Key = Annotated[str, Path(min_length=1, max_length=80, description="An instance's id or slug.")]
 Slug = Annotated[str, Path(min_length=1, max_length=80, description="The folder's name.")]
@@ -42,7 +42,7 @@ COMMON = problem_responses(400, 403, 404, 422, 500, 503, 507)
 
 def _json(request: Request, data: Any, status: int = 200) -> Response:
     """Answer with plain JSON data; its shape is promised by the schemas and held by a test."""
-    text = localise(json.dumps(data, ensure_ascii=False), request.headers.get("host", ""))
+    text = with_host(json.dumps(data, ensure_ascii=False), request.headers.get("host", ""))
     return Response(text, status, media_type="application/json")
 
 

@@ -33,7 +33,7 @@ CLIPBOARD_MOST = 2**22
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DesktopAddress:
     """Where a desktop lives: its display number, its VNC socket, its folder."""
 
     display: int
@@ -42,7 +42,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class DesktopPage:
     """What its browser shows: the app's own address on this machine."""
 
     port: int
@@ -121,12 +121,12 @@ def _lock(display: int) -> Path:
     return Path(X_LOCKS.format(display))
 
 
-def leftovers(place: Place) -> tuple[Path, ...]:
+def leftovers(place: DesktopAddress) -> tuple[Path, ...]:
     """Return the files outside the instance's folder that end with its desktop."""
     return place.vnc_socket, x_socket(place.display)
 
 
-def clear(place: Place) -> bool:
+def clear(place: DesktopAddress) -> bool:
     """Remove what a dead display server left of this number; False when the number is somebody else's."""
     if is_alive(place.display):
         return False
@@ -142,7 +142,7 @@ def clear(place: Place) -> bool:
     return True
 
 
-def lay_keyboard(place: Place) -> None:
+def lay_keyboard(place: DesktopAddress) -> None:
     """Write the keyboard of the display into the desktop's folder. Raises ConflictError when that cannot be."""
     path = _keyboard(place.folder / DESKTOP_NAME)
     try:
@@ -156,7 +156,7 @@ def _keyboard(folder: Path) -> Path:
     return folder / "keymap.xkb"
 
 
-def command(inner: Sequence[str], place: Place, page: Page | None, window: bool) -> tuple[str, ...]:
+def command(inner: Sequence[str], place: DesktopAddress, page: DesktopPage | None, window: bool) -> tuple[str, ...]:
     """Return the command that runs ``inner`` on a desktop.
 
     ``page`` is shown in a browser once it answers; with ``window`` the first window is told by :func:`window_mark`.
@@ -182,7 +182,7 @@ def window_mark(folder: Path) -> Path:
     return folder / DESKTOP_NAME / "window"
 
 
-def _server(place: Place, folder: Path) -> tuple[str, ...]:
+def _server(place: DesktopAddress, folder: Path) -> tuple[str, ...]:
     """No TCP, no password: the socket is this user's alone, and the display wants the cookie.
 
     ``-displayfd``, which is added later, also makes the server do without a lock file. All viewers come by one socket,
@@ -198,7 +198,7 @@ def _server(place: Place, folder: Path) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _browser(folder: Path, page: Page) -> tuple[str, ...]:
+def _browser(folder: Path, page: DesktopPage) -> tuple[str, ...]:
     program = find_browser(page.browser)
     if program is None:
         return ()

@@ -64,7 +64,7 @@ class House:
         self.library = Library(shipped_dir() / "blueprints", settings.custom_blueprints_dir)
         self.gate = Gate(settings, self.database)
         self.proxy: Proxy = NoProxy() if settings.nginx is NginxMode.OFF else NginxProxy(settings, self._login())
-        self.sampler = Sampler(settings, lambda: self.manager.registry.subjects())
+        self.sampler = Sampler(settings, lambda: self.manager.registry.monitored())
         self.manager = Manager(
             settings,
             self.database,

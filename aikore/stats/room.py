@@ -18,7 +18,7 @@ def make(sampler: Sampler, watch: Watch, manager: Manager, proxy: Proxy) -> Room
         latest = sampler.latest
         return metrics.exposition(
             metrics.Source(
-                lambda: latest.stats if latest else None, manager.registry.subjects, watch.restarts, proxy.info
+                lambda: latest.stats if latest else None, manager.registry.monitored, watch.restarts, proxy.info
             )
         )
 
