@@ -53,9 +53,9 @@ INSIDE: dict[str, tuple[set[str], ...]] = {
         {"room"},
     ),
     "launch": (
-        {"desktop_run", "keeper", "keymap", "layout", "protocol", "shared"},
+        {"desktop_run", "keeper", "keymap", "layout", "protocol", "shared", "trees"},
         {"desktop", "environment", "living", "run_folder", "stages"},
-        {"processes", "records"},
+        {"orphans", "records"},
         {"handle", "spawn"},
         {"local"},
     ),

@@ -32,7 +32,7 @@ class FolderEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class FolderPage:
     """A stretch of a folder: folders first, then by name. ``more``: the folder holds more than was looked at."""
 
     entries: list[FolderEntry]
@@ -40,7 +40,7 @@ class Listing:
     more: bool
 
 
-def list_folder(place: Place, parts: Parts, offset: int, limit: int) -> Listing:
+def list_folder(place: Place, parts: Parts, offset: int, limit: int) -> FolderPage:
     """Return the entries of a folder from ``offset`` on. Only those are looked at more closely than by name."""
     with place.folder(parts) as fd, os.scandir(fd) as entries:
         seen = (one for one in islice(entries, READ_MAX) if parts or one.name not in HIDDEN)
@@ -48,7 +48,7 @@ def list_folder(place: Place, parts: Parts, offset: int, limit: int) -> Listing:
         more = next(entries, None) is not None
         found.sort(key=lambda one: (one[0], one[1].casefold(), one[1]))
         shown = [entry for _, name in found[offset : offset + limit] if (entry := _entry(fd, name))]
-        return Listing(shown, len(found), more)
+        return FolderPage(shown, len(found), more)
 
 
 def describe(place: Place, parts: Parts) -> FolderEntry:
