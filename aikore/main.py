@@ -59,8 +59,8 @@ from aikore.stats import api as stats_api
 from aikore.stats import metrics
 from aikore.stats.watch import Watch
 from aikore.terminal import api as terminal_api
-from aikore.terminal.sessions import Sessions
 from aikore.terminal.shell import Shell
+from aikore.terminal.terminals import Terminals
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class House:
             self.sampler.look_at_gpus,
         )
         self.watch = Watch(self.bus, self.notices, self.sampler, Notices(settings), self.manager.publisher.list_views)
-        self.terminals = Sessions(settings)
+        self.terminals = Terminals(settings)
         self.restart_wish = asyncio.Event()
         self.removals = live.Removals()
         self.manager.directory.on_removed += [self.terminals.end_of, self._revoke_tokens, self.removals.tell]

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from aikore.auth.access import INSTANCE_KEY, RESOLVER_KEY
-from aikore.auth.audit import Entry
+from aikore.auth.audit import AuditRecord
 from aikore.auth.credentials import Presented
 from aikore.auth.gate import Gate
 from aikore.auth.identity import SCOPE_KEY, Identity
@@ -144,7 +144,9 @@ class Guard:
             await self._app(scope, receive, watched)
         finally:
             self._gate.audit.note(
-                Entry(identity.name, identity.via, presented.address, *_what(scope), status, scope.get(DETAIL_KEY, ""))
+                AuditRecord(
+                    identity.name, identity.via, presented.address, *_what(scope), status, scope.get(DETAIL_KEY, "")
+                )
             )
 
 

@@ -27,7 +27,7 @@ class WeakPasswordError(InvalidError):
     code = "weak_password"
 
 
-def check_strength(password: str) -> None:
+def require_strength(password: str) -> None:
     """Raise WeakPasswordError for a password that is too short or too long."""
     if len(password) < SHORTEST:
         raise WeakPasswordError(f"The password has {len(password)} characters; it needs at least {SHORTEST}.")

@@ -30,7 +30,7 @@ AGAIN = 5.0
 """Seconds after which what the disk refused is written again."""
 
 
-class Sessions:
+class LoginSessions:
     """All sessions, in memory; written through to the database. Secrets are made here and never taken from outside.
 
     On a full disk, which somebody must log in to mend, they live in memory alone until they can be written.

@@ -48,8 +48,8 @@ class Original:
 def recognise(home: Path, own: Collection[str] = ()) -> Original | None:
     """Note where this folder lies and return what it is a copy of; None for a house of its own, a moved one too.
 
-    A copy gets an id of its own, so it is told once. Raises StartupError when a folder named in ``own`` leads to that of
-    a living original.
+    A copy gets an id of its own, so it is told once. Raises StartupError when a folder named in ``own`` leads to that
+    of a living original.
     """
     known, here = read(home), _located(home)
     if known is None:

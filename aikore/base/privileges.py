@@ -42,8 +42,8 @@ def become(wanted: str, home: Path) -> None:
     os.setgid(account.gid)
     os.setuid(account.uid)
     os.environ.update(HOME=account.home or str(home), USER=account.name, LOGNAME=account.name)
-    _check_reach(home, account)
-    _check_program(account)
+    _require_reach(home, account)
+    _require_program(account)
 
 
 def find(wanted: str) -> Account:
@@ -88,7 +88,7 @@ def _hand_over(home: Path, account: Account) -> None:
         )
 
 
-def _check_reach(home: Path, account: Account) -> None:
+def _require_reach(home: Path, account: Account) -> None:
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
         raise StartupError(
             f"User {account.name or account.uid} does not reach {home}: a folder above it is closed. "
@@ -96,7 +96,7 @@ def _check_reach(home: Path, account: Account) -> None:
         )
 
 
-def _check_program(account: Account) -> None:
+def _require_program(account: Account) -> None:
     """See that the user can run what AiKore is made of: Python, its library and AiKore itself."""
     for path in (sys.executable, os.__file__, __file__):
         if not os.access(path, os.R_OK):

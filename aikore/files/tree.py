@@ -122,7 +122,7 @@ def opened(folder: int, name: str) -> Iterator[int]:
             os.close(fd)
 
 
-def look(folder: int, name: str) -> os.stat_result | None:
+def lstat_at(folder: int, name: str) -> os.stat_result | None:
     """Return what lies there, links not followed; None when nothing does."""
     with suppress(FileNotFoundError):
         return os.lstat(name, dir_fd=folder)
@@ -142,7 +142,7 @@ def rename_new(source: int, name: str, target: int, new_name: str) -> None:
         number = ctypes.get_errno()
         if number not in (errno.EINVAL, errno.ENOSYS):
             raise OSError(number, os.strerror(number), new_name)
-    if look(target, new_name) is not None:  # a file system that cannot tell (NFS, FAT)
+    if lstat_at(target, new_name) is not None:  # a file system that cannot tell (NFS, FAT)
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new_name)
     os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=target)
 

@@ -50,6 +50,8 @@ ADOPTION_LOOK = 0.5
 """Seconds an adopted app gets to answer before the first status is told."""
 ADOPTION_LIMIT = 30.0
 """Seconds after which a folder that does not answer (a dead network disk) no longer holds up the others."""
+BROKEN_LIMIT = 2.0
+"""The same for an instance that was broken before: it holds up nobody but who wishes something of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -543,7 +545,7 @@ class Actor:
 
     async def _examined(self) -> Examined:
         try:
-            async with asyncio.timeout(ADOPTION_LIMIT):
+            async with asyncio.timeout(BROKEN_LIMIT if self.state.harm else ADOPTION_LIMIT):
                 return await self._host.examine(self.row)
         except TimeoutError:
             return Examined(Harm.ALL, f"Its folder instances/{self.row.slug} does not answer. Is its disk well?")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from aikore.base.looks import Looks
 from aikore.blueprints.header import Header
 from aikore.instances import oom
 from aikore.instances.actor import Actor, Readiness
@@ -56,6 +58,7 @@ class Host:
         self._runs = runs
         self._publisher = publisher
         self._background = background
+        self._looks = Looks[tuple[Examined, Header]]()
         self._oom = oom.OomWatch()
         self.opened = False
         """Whether all instances are known, so that routes may be applied."""
@@ -79,7 +82,7 @@ class Host:
 
     async def examine(self, row: InstanceRow) -> Examined:
         """Look whether an instance can be used, and learn its header anew."""
-        found, header = await asyncio.to_thread(self._examine, row)
+        found, header = await self._looks.at(row.id, partial(self._examine, row))
         before = self._registry.learn(row, header)
         actor = self._registry.of(row.id)
         if before.base_path != header.base_path and actor is not None and self.opened:

@@ -57,12 +57,12 @@ class Store:
     async def load(self) -> list[InstanceRow]:
         """Read all rows and learn which of their values cannot be read."""
         self._house = await asyncio.to_thread(house_of, self._files.home)
-        rows, self.faults = await self._database.run(read_rows)
+        rows, self.faults = await self._database.read(read_rows)
         return rows
 
     async def slugs(self) -> set[str]:
         """Return the slugs of all rows, those too that cannot be read otherwise."""
-        return await self._database.run(lambda s: set(s.scalars(select(InstanceRow.slug))))
+        return await self._database.read(lambda s: set(s.scalars(select(InstanceRow.slug))))
 
     async def add(self, row: InstanceRow) -> None:
         await self._database.run(lambda s: s.add(row))
@@ -129,13 +129,13 @@ class Store:
 
     async def restorings(self) -> dict[int, str]:
         """Return the instances on their way back and the entries they come from."""
-        return await self._database.run(_restorings)
+        return await self._database.read(_restorings)
 
     # The memory of the house --------------------------------------------------------------------------------
 
     async def recall(self, key: str) -> str:
         """Return a memory of the house; empty where there is none."""
-        return await self._database.run(lambda s: _recall(s, key))
+        return await self._database.read(lambda s: _recall(s, key))
 
     async def keep(self, key: str, value: str) -> str:
         """Remember something of the house; return what was remembered before."""

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterable
+from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from aikore.base import procfs
+from aikore.base.looks import Looks
 from aikore.launch.keeper import orders
 from aikore.launch.keeper.orders import FOLDER_FD, Assignment
 
@@ -28,13 +32,21 @@ RUN_MARK = "AIKORE_RUN"
 
 FOLDER_MARK = "INSTANCE_CONF_DIR"
 
+PATIENCE = 2.0
+"""Seconds a disk may take to say which folder a keeper holds."""
+
 Identity = tuple[int, int]
 """Device and inode."""
+
+_looks = Looks[Identity | None]()
 
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """A living keeper. ``folder``: the path it was ordered to; ``place``: what it holds, None when that is gone."""
+    """A living keeper. ``folder``: the path it was ordered to.
+
+    ``place``: what it holds, None when that is gone or on a disk that does not answer.
+    """
 
     pid: int
     start: int
@@ -42,7 +54,7 @@ class Keeper:
     uuid: str
     grace: float
     folder: Path
-    place: Identity | None
+    place: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,17 @@ def same_folder(one: Path | str, other: Path | str) -> bool:
 def find_keepers() -> tuple[Keeper, ...]:
     """Look for living keepers. Blocks for milliseconds; raises OSError when we are out of descriptors."""
     carriers = [pid for pid in procfs.pids() if procfs.target(pid, "fd/0") == ORDERS_LINK]
-    return tuple(found for pid in carriers if (found := _keeper(pid)))
+    keepers = [found for pid in carriers if (found := _keeper(pid))]
+    begun = [_looks.begin((one.pid, one.start), partial(_place, one.pid, one.folder)) for one in keepers]
+    deadline = time.monotonic() + PATIENCE
+    return tuple(replace(one, place=_result(look, deadline)) for one, look in zip(keepers, begun, strict=True))
+
+
+def _result(look: Future[Identity | None], deadline: float) -> Identity | None:
+    try:
+        return look.result(max(0.0, deadline - time.monotonic()))
+    except TimeoutError:
+        return None
 
 
 def find_marked() -> tuple[Marked, ...]:
@@ -81,9 +103,9 @@ def find_marked() -> tuple[Marked, ...]:
 
 
 def keepers_of(folder: Path, keepers: Iterable[Keeper]) -> list[Keeper]:
-    """Return the keepers of a folder, the newest first: one, unless its lock was removed while it ran."""
+    """Return the keepers of a folder, the newest first: one, unless its lock was removed while it ran. Blocking."""
     place = identity(folder)
-    mine = [one for one in keepers if one.place == place and (place or one.folder == folder)]
+    mine = [one for one in keepers if (one.place == place if one.place else one.folder == folder)]
     return sorted(mine, key=lambda one: one.start, reverse=True)
 
 
@@ -122,7 +144,7 @@ def _keeper(pid: int) -> Keeper | None:
     if run is None:
         return None
     folder = Path(run.folder)
-    return Keeper(pid, found.start, run.run, run.uuid, run.stop_grace, folder, _place(pid, folder))
+    return Keeper(pid, found.start, run.run, run.uuid, run.stop_grace, folder)
 
 
 def _assignment(pid: int) -> Assignment | None:

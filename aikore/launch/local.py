@@ -81,7 +81,7 @@ class LocalLauncher:
         while True:
             lock = await asyncio.to_thread(run_folder.take_lock, folder, path)
             try:
-                if keepers := living.keepers_of(path, await self._keepers.get()):
+                if keepers := await asyncio.to_thread(living.keepers_of, path, await self._keepers.get()):
                     holder = f"a keeper (process {keepers[0].pid})"
                     raise ConflictError(f"This instance is already held by {holder}; wait until it has ended.")
                 if lock is None and time.monotonic() > deadline:
@@ -107,7 +107,7 @@ class LocalLauncher:
         asked = time.monotonic()
         while True:
             everybody = await self._keepers.get()
-            if keepers := living.keepers_of(folder, everybody):
+            if keepers := await asyncio.to_thread(living.keepers_of, folder, everybody):
                 if handle := await self._take_over(folder, keepers):
                     return handle
             elif not await asyncio.to_thread(run_folder.is_locked, folder):
@@ -155,7 +155,7 @@ class LocalLauncher:
     async def _ended(self, folder: Path, keepers: Iterable[living.Keeper]) -> RunRecord | None:
         record = await asyncio.to_thread(read_record, folder)
         if record is None:
-            for uuid in living.runs_in(folder, await self._marked.get(), keepers):
+            for uuid in await asyncio.to_thread(living.runs_in, folder, await self._marked.get(), keepers):
                 await self.end_leftovers(Traces(uuid, folder))
             return None
         if record.ended:

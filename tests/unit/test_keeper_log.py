@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aikore.launch.keeper.log import Log
-from aikore.launch.keeper.redraw import last_drawn
+from aikore.launch.keeper.row import last_drawn
 
 
 def stored(folder: Path) -> bytes:

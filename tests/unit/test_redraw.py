@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from aikore.launch import keeper
 from aikore.launch.keeper.log import Log
-from aikore.launch.keeper.redraw import ROWS_MAX, TEXT_MAX, Fold
+from aikore.launch.keeper.redraw import Fold
+from aikore.launch.keeper.terminal import ROWS_MAX, TEXT_MAX
 
 STREAMS = Path(__file__).parent.parent / "data/progress"
 SGR = re.compile(r"\x1b\[[0-9;]*m")

@@ -19,7 +19,7 @@ LOOK_EVERY = 30.0
 """Seconds between looks for terminals that were left, at most."""
 
 
-class Sessions:
+class Terminals:
     """Terminals by id."""
 
     def __init__(self, settings: TerminalSettings, changed: Callable[[], None] = lambda: None) -> None:
