@@ -53,7 +53,8 @@ INSIDE: dict[str, tuple[set[str], ...]] = {
         {"room"},
     ),
     "launch": (
-        {"desktop_run", "keeper", "keymap", "layout", "protocol", "shared", "trees"},
+        {"layout"},
+        {"desktop_run", "keeper", "keymap", "protocol", "shared", "trees"},
         {"desktop", "environment", "living", "run_folder", "stages"},
         {"orphans", "records"},
         {"handle", "spawn"},
