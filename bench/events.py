@@ -71,7 +71,7 @@ async def manage(home: Path) -> None:
     from aikore.main import House, create_app
 
     try:
-        from aikore.base.websocket import TextsWebSocket
+        from aikore.base.websocket_server import TextsWebSocket
 
         sockets: dict[str, Any] = {"ws": TextsWebSocket}
     except ImportError:

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection, unix_connect
 
-from aikore.base.websocket import TextsWebSocket, send_texts
+from aikore.base.websocket_server import TextsWebSocket, send_texts
 
 TEXTS = ["", "one", "zwölf ☃", "x" * 70_000]
 Serve = Callable[[WebSocket], Awaitable[None]]
