@@ -20,12 +20,10 @@ from aikore.base import procfs
 from aikore.base.apart import Apart
 from aikore.launch.keeper import orders
 from aikore.launch.keeper.orders import FOLDER_FD, Assignment
+from aikore.launch.layout import LOCK_NAME, LOG_NAME, RECORD_NAME
 
 ORDERS_LINK = f"/memfd:{orders.MEMORY} (deleted)"
 ORDERS_MAX = 16 * 2**20
-LOCK_NAME = "run.lock"
-RECORD_NAME = "run.json"
-LOGS_NAME = "logs"
 DELETED = " (deleted)"
 RUN_MARK = "AIKORE_RUN"
 """The variable that every process of a run has in its environment, unless it wiped it."""
@@ -180,7 +178,7 @@ def _files(pid: int) -> Iterable[tuple[str, str]]:
     with suppress(OSError):
         for number in os.listdir(f"/proc/{pid}/fd"):
             link = procfs.target(pid, f"fd/{number}")
-            if Path(link).name in (LOCK_NAME, "output.log"):
+            if Path(link).name in (LOCK_NAME, LOG_NAME):
                 yield number, link
 
 

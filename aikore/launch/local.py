@@ -23,7 +23,7 @@ from aikore.base.errors import ConflictError
 from aikore.launch import living, orphans, records, run_folder, spawn
 from aikore.launch.handle import LocalHandle
 from aikore.launch.keeper.process import descendants, machine_session
-from aikore.launch.living import LOCK_NAME
+from aikore.launch.layout import LOCK_NAME
 from aikore.launch.orphans import Traces
 from aikore.launch.protocol import RunRecord, RunSpec
 from aikore.launch.records import read_record

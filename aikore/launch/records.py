@@ -13,7 +13,7 @@ from aikore.base import disk, procfs
 from aikore.launch import living
 from aikore.launch.keeper.process import machine_session
 from aikore.launch.keeper.record import PROTOCOL, RECORD_SIZE
-from aikore.launch.living import RECORD_NAME
+from aikore.launch.layout import RECORD_NAME
 from aikore.launch.protocol import RunExit, RunRecord
 
 NUMBER_MAX = 2**31

@@ -20,7 +20,7 @@ from aikore.launch import keeper, living, orphans, records
 from aikore.launch.keeper import orders
 from aikore.launch.keeper.orders import Orders
 from aikore.launch.keeper.record import RECORD_SIZE
-from aikore.launch.living import LOGS_NAME, RECORD_NAME
+from aikore.launch.layout import LOGS_NAME, RECORD_NAME
 from aikore.launch.orphans import Traces
 from aikore.launch.protocol import RunRecord, RunSpec
 

@@ -228,7 +228,7 @@ async def test_a_keeper_on_a_disk_that_does_not_answer_holds_up_no_look_for_othe
         assert len(looks) == 1
         answer.set()
         await bench.wait_for(
-            lambda: [one.place for one in living.find_keepers() if one.pid == dead.record.keeper_pid] != [None],
+            lambda: [one.folder_id for one in living.find_keepers() if one.pid == dead.record.keeper_pid] != [None],
             "its place is known",
         )
     finally:
