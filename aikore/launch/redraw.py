@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from typing import Protocol
 
 HELD_LINE_MAX = 16384
@@ -29,7 +30,8 @@ FIRST_PAUSE = 0.05
 REST_PAUSE = 2.0
 """Seconds after which a program is done that redrew a block, and whose cursor stands behind all of it."""
 
-MOVES = re.compile(rb"\x1b(?:\[(?:[0-9;]*[A-HJfsu]|[12]K|\?25l)|[78DEMc])")
+MOVES = re.compile(rb"\x1b(?!\[[0-9;:]*+m)(?:\[(?:[0-9;]*+[A-HJfsu]|[12]K|\?25l)|[78DEMc])")
+"""What moves the cursor or wipes. Colours, the most usual escapes, are told first and cost little."""
 HIDE = b"\x1b[?25l"
 LONE_CR = re.compile(rb"\r(?!\n)")
 CUT = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?|[ -/]*)?\Z")
@@ -39,6 +41,11 @@ TOKEN = re.compile(
     , re.DOTALL,
 )  # fmt: skip
 STYLE_MAX = 96
+MAY_BE_WIDE = re.compile(
+    "[\u1100-\u115f\u231a-\u23f3\u25fd-\u27bf\u2b1b-\u2b55\u2e80-\ud7a3\uf900-\uffe6\U00016fe0-\U0003fffd]"
+)
+RIGHT_HALF = "\0"
+"""Stands behind a character that is two columns wide, so that each column is one character of a row."""
 
 Runs = list[tuple[str, str]]
 """A row's text from its first column on: pieces of one style each, the style as its SGR sequences."""
@@ -292,10 +299,24 @@ def _cut(runs: Runs, start: int, end: int) -> Runs:
     found: Runs = []
     at = 0
     for style, text in runs:
-        if piece := text[max(start - at, 0) : max(end - at, 0)]:
+        first, last = max(start - at, 0), max(end - at, 0)
+        if piece := text[first:last]:
+            if piece[0] == RIGHT_HALF:
+                piece = " " + piece[1:]
+            if text[last : last + 1] == RIGHT_HALF:
+                piece = piece[:-1] + " "
             found.append((style, piece))
         at += len(text)
     return found
+
+
+def _columns(text: str) -> str:
+    """Return a text with one character for each column that it takes."""
+    return text if text.isascii() else MAY_BE_WIDE.sub(_halves, text)
+
+
+def _halves(found: re.Match[str]) -> str:
+    return found[0] + RIGHT_HALF if unicodedata.east_asian_width(found[0]) in "WF" else found[0]
 
 
 def _bytes(runs: Runs) -> bytes:
@@ -306,7 +327,7 @@ def _bytes(runs: Runs) -> bytes:
             now = style
         said += text
     said = said + "\x1b[0m" if now else said.rstrip(" ")
-    return said.encode("utf-8", "surrogateescape")
+    return said.replace(RIGHT_HALF, "").encode("utf-8", "surrogateescape")
 
 
 class _Block:
@@ -348,8 +369,9 @@ class _Block:
             elif piece >= " " or piece[0] == "\t":
                 if self._risen is not None:
                     self._redraw_from(self._risen)
-                self._rows[self._row].put(self._column, piece, self._style)
-                self._column += len(piece)
+                text = _columns(piece)
+                self._rows[self._row].put(self._column, text, self._style)
+                self._column += len(text)
             elif piece == "\n":
                 self._line_feed()
             elif piece == "\r":
@@ -481,8 +503,9 @@ class _Block:
             if found[2] == "m":
                 style = "" if found[1] in ("", "0") else (style + found[0])[-STYLE_MAX:]
             elif found[0] >= " " or found[0][0] == "\t":
-                row.put(column, found[0], style)
-                column += len(found[0])
+                text = _columns(found[0])
+                row.put(column, text, style)
+                column += len(text)
         row.kept = list(row.runs)
         row.open = line if is_open else b""
         return row
