@@ -3,7 +3,7 @@
 import { el, setText } from "../dom.js";
 import { store } from "../store.js";
 import { Chart } from "./chart.js";
-import { bytes, colourOf, degrees, percent, rate, watts } from "./figures.js";
+import { bytes, colourOf, degrees, isReplaced, percent, rate, watts } from "./figures.js";
 
 /** @import {GpuFigures, Stats} from "./figures.js" */
 /** @import {Track} from "./track.js" */
@@ -61,7 +61,7 @@ export function gpuCard(uPlot, id) {
     tell: (stats) => {
       const gpu = stats.gpus.find((one) => one.id === id);
       if (!gpu) return;
-      setText(name, `GPU ${id} · ${gpu.name}`);
+      setText(name, isReplaced(gpu) ? gpu.name : `GPU ${id} · ${gpu.name}`);
       setText(state, stateOf(gpu));
       setText(facts, factsOf(gpu));
     },

@@ -5,7 +5,8 @@ import { shownSize } from "../units.js";
 /** @typedef {{total: number, used: number}} Memory */
 /**
  * @typedef {object} GpuFigures
- * @property {string} id
+ * @property {string} id its index; of one that is gone and whose index another has, what it is remembered by
+ * @property {string} uuid
  * @property {string} name
  * @property {"ok" | "stale" | "lost"} state
  * @property {string} reason why it is lost, and what to do
@@ -46,6 +47,9 @@ import { shownSize } from "../units.js";
  * @property {{received: number | null, sent: number | null}} network
  */
 /** @typedef {{time: number, host: Host, gpus: GpuFigures[], gpu_problem: string, instances: InstanceFigures[], folders: Record<string, {size: number, measured_at: number}>}} Stats */
+
+/** @param {GpuFigures} gpu @returns {boolean} whether another card has its index by now */
+export const isReplaced = ({ id, uuid }) => id === uuid;
 
 /** @param {InstanceFigures} one @returns {number} bytes on all GPUs */
 export const gpuMemory = (one) => Object.values(one.gpu_memory).reduce((sum, used) => sum + used, 0);
