@@ -21,7 +21,7 @@ BUNDLE := aikore/static/dist/sources.json
 export BUILDAH_FORMAT := docker
 export DOCKER_BUILDKIT := 1
 
-.PHONY: help run test quick check bench soak lock clean build up down start stop logs shell layers image-test
+.PHONY: help run test quick check types bench soak lock clean build up down start stop logs shell layers image-test
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,8 +43,11 @@ check: $(VENV)/.test node_modules/.done ## lint, types, shell rules, front-end t
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/unit/test_shell_rules.py tests/unit/test_docs.py tests/test_layers.py -q
-	npx tsc -p . && npx eslint aikore/static tools/vendor
+	$(BIN)/python -m pytest tests/unit/test_shell_rules.py tests/unit/test_docs.py tests/unit/test_payload_types.py tests/test_layers.py -q
+	npx tsc -p . && npx eslint aikore/static tools/vendor tests/js
+
+types: $(VENV)/.test node_modules/.done ## write the dashboard's types of payloads anew, from the OpenAPI document
+	$(BIN)/python tools/types/payloads.py
 
 soak: $(VENV)/.test ## the long forms of the tests (hundreds of kills and reloads)
 	$(PYTEST) tests -m soak -q --timeout 3600

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
-from aikore.problems import Problem, problem_responses
+from aikore.base.problems import Problem, problem_responses
 
 TYPES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "start.js": "text/javascript"}
 POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'self'"

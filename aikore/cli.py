@@ -98,14 +98,13 @@ def _settings(**given: Any) -> Settings:
     from pydantic import ValidationError
 
     from aikore.config import Settings
+    from aikore.config.mistakes import refusals
 
     try:
         return Settings(**given)
     except ValidationError as error:
-        for problem in error.errors():
-            name = "_".join(str(part) for part in problem["loc"]).upper()
-            where = f"AIKORE_{name}: " if name else ""
-            click.echo(f"aikore: {where}{problem['msg'].removeprefix('Value error, ')}", err=True)
+        for sentence in refusals(error):
+            click.echo(f"aikore: {sentence}", err=True)
         sys.exit(1)
 
 

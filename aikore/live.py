@@ -1,7 +1,7 @@
 """The `/api/events` socket: first a snapshot, then numbered changes; a slow client is resynchronised, never skipped.
 
-Knows no topic by name: a topic says who may have what of it (:class:`aikore.events.Topic`), rooms say what a snapshot
-is made of (:class:`aikore.events.Part`).
+Knows no topic by name: a topic says who may have what of it (:class:`aikore.base.events.Topic`), rooms say what a
+snapshot is made of (:class:`aikore.base.events.Part`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from aikore.auth.access import needs
 from aikore.auth.identity import identity_in
 from aikore.auth.permissions import Permission
-from aikore.errors import NotFoundError
-from aikore.events import Audience, Bus, Event, Part, Topic
+from aikore.base.errors import NotFoundError
+from aikore.base.events import Audience, Bus, Event, Part, Topic
 from aikore.naming import localise
 
 SEND_TIMEOUT = 30.0

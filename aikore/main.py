@@ -18,25 +18,31 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from aikore import __version__, apidocs, limits, live, privileges, problems, system
-from aikore.abilities import require_abilities
+from aikore import __version__, apidocs, live, system
 from aikore.auth import api as auth_api
 from aikore.auth import door
 from aikore.auth.gate import Gate
 from aikore.auth.guard import Guard
 from aikore.auth.weblinks import LOGIN_PAGE, Weblinks
+from aikore.base import limits, privileges, problems
+from aikore.base.abilities import on_network, require_abilities
+from aikore.base.disk import Reserve, private_folder
+from aikore.base.errors import AiKoreError, StartupError
+from aikore.base.events import Bus, Part
+from aikore.base.home_identity import Original, recognise
+from aikore.base.shipped import shipped_dir
 from aikore.blueprints import api as blueprints_api
 from aikore.blueprints import topics as blueprint_topics
 from aikore.blueprints.library import Library
-from aikore.config import NginxMode, Settings, private_folder, shipped_dir
-from aikore.database.engine import Database, make_engine
+from aikore.config import Settings
+from aikore.config.mistakes import unknown
+from aikore.config.proxy import NginxMode
+from aikore.database import former
+from aikore.database.engine import Database
 from aikore.database.migrate import migrate
+from aikore.database.wings import AIKORE, STUDIO
 from aikore.desktop import api as desktop_api
-from aikore.disk import Reserve
-from aikore.errors import AiKoreError, StartupError
-from aikore.events import Bus, Part
 from aikore.files import api as files_api
-from aikore.identity import Original, recognise
 from aikore.instances import api as instances_api
 from aikore.instances import copied
 from aikore.instances import topics as instance_topics
@@ -53,8 +59,8 @@ from aikore.stats import api as stats_api
 from aikore.stats import metrics
 from aikore.stats.watch import Watch
 from aikore.terminal import api as terminal_api
-from aikore.terminal.sessions import Sessions
 from aikore.terminal.shell import Shell
+from aikore.terminal.terminals import Terminals
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +75,15 @@ PING_EVERY, PONG_WITHIN = 4.0, 9.0
 """Seconds; so a socket whose other side is gone without a word is closed after 13. Browsers answer by themselves."""
 
 
+def _warnings() -> Iterator[str]:
+    """Yield what whoever starts AiKore should mend, although it works as it is."""
+    if privileges.is_root():
+        yield ROOT_WARNING
+    if few := limits.too_few(limits.open_files()):
+        yield few
+    yield from unknown(os.environ)
+
+
 class House:
     """All parts of one AiKore, wired. :meth:`start` opens it; one of :meth:`close` and :meth:`detach` ends it."""
 
@@ -76,11 +91,12 @@ class House:
         self.settings = settings
         self.bus = Bus()
         self.notices = Noticeboard(self.bus)
-        self.database = Database(make_engine(settings.database))
+        self.database = Database(settings.home, AIKORE)
+        self.studio_database = Database(settings.home, STUDIO)
         self.library = Library(shipped_dir() / "blueprints", settings.custom_blueprints_dir)
         self.gate = Gate(settings, self.database)
         self.proxy: Proxy = NoProxy() if settings.nginx is NginxMode.OFF else NginxProxy(settings, self._login())
-        self.sampler = Sampler(settings, lambda: self.manager.subjects())
+        self.sampler = Sampler(settings, lambda: self.manager.registry.subjects())
         self.manager = Manager(
             settings,
             self.database,
@@ -91,11 +107,11 @@ class House:
             self.notices,
             self.sampler.look_at_gpus,
         )
-        self.watch = Watch(self.bus, self.notices, self.sampler, Notices(settings), self.manager.list_views)
-        self.terminals = Sessions(settings)
+        self.watch = Watch(self.bus, self.notices, self.sampler, Notices(settings), self.manager.publisher.list_views)
+        self.terminals = Terminals(settings)
         self.restart_wish = asyncio.Event()
         self.removals = live.Removals()
-        self.manager.on_removed += [self.terminals.end_of, self._revoke_tokens, self.removals.tell]
+        self.manager.directory.on_removed += [self.terminals.end_of, self._revoke_tokens, self.removals.tell]
 
     def _login(self) -> Callable[[], Login] | None:
         if not self.gate.on:
@@ -108,27 +124,30 @@ class House:
         ``original``: what the data folder was copied from, where it is a copy that was never opened before.
         """
         self.sampler.begin()
-        await asyncio.to_thread(migrate, self.database.engine)
+        await asyncio.to_thread(migrate, self.database, self.studio_database)
         self.gate.prepare()
         await self.gate.load()
         await self.manager.load(original)
         await self.gate.tokens.keep_of_instances(self.manager.known_ids())
-        await self.proxy.start(self.manager.routes())
+        await self.proxy.start(self.manager.routes.wanted())
         await blueprints_api.tell(self.library, self.bus)
         await self.sampler.gpus()
         self.sampler.on_gpus = self._gpus_changed
         self._gpus_changed(self.sampler.inventory)
         self.watch.begin()
-        if privileges.is_root():
-            log.warning(ROOT_WARNING)
-            self.notices.tell("warning", ROOT_WARNING)
-        if few := limits.too_few(limits.open_files()):
-            log.warning(few)
-            self.notices.tell("warning", few)
+        for warning in _warnings():
+            self.warn(warning)
+        if shared := await asyncio.to_thread(on_network, self.database.path, self.studio_database.path):
+            self.warn(shared)
         await asyncio.to_thread(Reserve(self.settings.reserve_file).refill)
 
+    def warn(self, message: str) -> None:
+        """Tell people, and the log."""
+        log.warning("%s", message)
+        self.notices.tell("warning", message)
+
     def _gpus_changed(self, inventory: Inventory) -> None:
-        self.manager.gpus_changed(inventory)
+        self.manager.pinned.gpus_changed(inventory)
         self.bus.publish(system.SYSTEM, system.system_info(self.settings, self.proxy, inventory.present))
 
     async def _revoke_tokens(self, instance: int) -> None:
@@ -137,14 +156,14 @@ class House:
 
     async def removed(self, key: str) -> None:
         """Return when an instance is removed. Raises NotFoundError."""
-        await self.removals.of(self.manager.instance_id(key))
+        await self.removals.of(self.manager.registry.instance_id(key))
 
     def prometheus(self) -> tuple[bytes, str]:
         """Return the figures in Prometheus' text format and their media type."""
         return metrics.exposition(
             metrics.Source(
                 lambda: self.sampler.latest.stats if self.sampler.latest else None,
-                self.manager.subjects,
+                self.manager.registry.subjects,
                 self.watch.restarts,
                 self.proxy.info,
             )
@@ -152,14 +171,14 @@ class House:
 
     def shell_of(self, key: str) -> Shell:
         """Return the shell of an instance. Raises NotFoundError."""
-        self.manager.usable(key)
-        row = self.manager.actor(key).row
-        return Shell(self.manager.folder(row), row.id, self.manager.environment(row))
+        self.manager.registry.usable(key)
+        row = self.manager.registry.get(key).row
+        return Shell(self.manager.files.folder(row.slug), row.id, self.manager.orders.environment(row))
 
     def parts(self) -> tuple[Part[Any], ...]:
         """Return what a page begins with: what each room contributes."""
         return (
-            *instance_topics.parts(self.manager.list_views, self.manager.trash),
+            *instance_topics.parts(self.manager.publisher.list_views, self.manager.trashcan.entries),
             blueprint_topics.part(self.bus),
             self.notices.part(),
             system.part(self.bus),
@@ -170,13 +189,17 @@ class House:
         await self.terminals.close()
         await self.sampler.end()
 
+    def _close_databases(self) -> None:
+        self.database.close()
+        self.studio_database.close()
+
     async def detach(self) -> None:
         """Let go of instances and NGINX; the next manager adopts them. Terminals end."""
         await self._end_own()
         await self.manager.detach()
         self.proxy.detach()
         await self.gate.close()
-        self.database.close()
+        self._close_databases()
 
     async def close(self) -> None:
         """End what is left when all instances have ended."""
@@ -184,7 +207,7 @@ class House:
         await self.manager.detach()
         await self.proxy.stop()
         await self.gate.close()
-        self.database.close()
+        self._close_databases()
 
 
 def create_app(settings: Settings, house: House | None = None) -> FastAPI:
@@ -196,14 +219,14 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
         blueprints_api.router(house.library, house.bus),
         blueprints_api.scripts_router(),
         logs_api.router(manager.logs_folder, house.removed),
-        files_api.router(settings, manager.usable),
+        files_api.router(settings, manager.registry.usable),
         terminal_api.router(house.terminals, house.shell_of, Shell(settings.home)),
-        desktop_api.router(manager.vnc_socket, house.removed),
+        desktop_api.router(manager.displays.vnc_socket, house.removed),
         system.router(settings, house.proxy, house.sampler.gpus, house.restart_wish.set),
         stats_api.router(house.sampler, house.prometheus),
-        live.router(house.bus, house.parts(), manager.instance_id),
-        auth_api.router(house.gate, Weblinks(settings), manager.instance_id),
-        door.router(house.gate, settings, manager.access_of, manager.is_routed_host),
+        live.router(house.bus, house.parts(), manager.registry.instance_id),
+        auth_api.router(house.gate, Weblinks(settings), manager.registry.instance_id),
+        door.router(house.gate, settings, manager.registry.access_of, manager.registry.is_routed_host),
         apidocs.router(),
     )
     app = FastAPI(
@@ -218,7 +241,7 @@ def create_app(settings: Settings, house: House | None = None) -> FastAPI:
     )
     app.state.house = house
     problems.install(app)
-    app.add_middleware(Guard, settings=settings, gate=house.gate, identify=manager.identify)
+    app.add_middleware(Guard, settings=settings, gate=house.gate, identify=manager.registry.identify)
     return app
 
 
@@ -235,7 +258,7 @@ def serve(settings: Settings) -> int:
     _set_up_logging(settings.log_level)
     limits.raise_open_files()
     try:
-        privileges.become(settings)
+        privileges.become(settings.user, settings.home)
         restart = asyncio.run(_serve(settings))
     except AiKoreError as error:
         print(f"aikore: {error.message}", file=sys.stderr)  # noqa: T201 — the person who started it reads this
@@ -249,12 +272,16 @@ def serve(settings: Settings) -> int:
 
 async def _serve(settings: Settings) -> bool:
     """Run the house; True when it is to be started anew."""
+    named = former.named_file(os.environ)
     with _home_lock(settings):
-        original = recognise(settings.home)
+        taken_over = former.take_over(named, settings.home, AIKORE)
+        original = recognise(settings.home, copied.OWN)
         if original is not None:
             copied.forget_runs(settings)
         house = House(settings)
         await house.start(original)
+        if taken_over:
+            house.warn(taken_over)
         listener = _bind_socket(settings)
         config = uvicorn.Config(
             create_app(settings, house),
@@ -337,7 +364,7 @@ def _set_up_logging(level: str) -> None:
 def _home_lock(settings: Settings) -> Iterator[None]:
     """Make the data folder and hold it for this manager alone. Raises StartupError."""
     home = settings.home
-    require_abilities(settings)
+    require_abilities(home, settings.run_dir, None if settings.nginx is NginxMode.OFF else settings.nginx_dir)
     try:
         home.mkdir(parents=True, exist_ok=True)
         lock = os.open(home / "manager.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

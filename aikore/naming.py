@@ -13,7 +13,7 @@ from pathlib import Path
 
 from text_unidecode import unidecode
 
-from aikore.errors import InvalidNameError, InvalidPathError
+from aikore.base.errors import InvalidNameError, InvalidPathError
 
 NAME_MAX = 80
 """Characters of a name."""
@@ -74,17 +74,17 @@ def clean_group(group: str) -> str:
 
 def is_visible(text: str) -> bool:
     """Say whether a reader sees anything of it."""
-    return bool(look(text).replace(_BLANK_PATTERN, ""))
+    return bool(visible_text(text).replace(_BLANK_PATTERN, ""))
 
 
-def look(text: str) -> str:
+def visible_text(text: str) -> str:
     """Return what a reader sees: compatibility form, single spaces, without characters that have no shape."""
     return " ".join(unicodedata.normalize("NFKC", _IGNORABLE.sub("", text)).split())
 
 
 def name_key(name: str) -> str:
-    """Return what makes two names the same to a reader: :func:`look`, case folded."""
-    return look(unicodedata.normalize("NFKC", look(name).casefold()))
+    """Return what makes two names the same to a reader: :func:`visible_text`, case folded."""
+    return visible_text(unicodedata.normalize("NFKC", visible_text(name).casefold()))
 
 
 def make_slug(name: str, taken: Callable[[str], bool]) -> str:

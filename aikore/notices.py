@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from typing import Literal
@@ -9,7 +10,9 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from aikore.auth.permissions import Permission
-from aikore.events import Bus, Part, Topic
+from aikore.base.events import Bus, Part, Topic
+
+log = logging.getLogger(__name__)
 
 KEPT = 100
 
@@ -39,6 +42,11 @@ class Noticeboard:
         notice = Notice(level=level, message=message, at=round(time.time(), 3))
         self._newest.append(notice)
         self._bus.publish(NOTICE, notice)
+
+    def report(self, level: Level, message: str) -> None:
+        """Tell a notice and write it to the log."""
+        log.log(logging.ERROR if level == "error" else logging.INFO, "%s", message)
+        self.tell(level, message)
 
     def part(self) -> Part[Notice]:
         """Return what a page begins with: the newest notices, the oldest of them first."""

@@ -15,10 +15,10 @@ from aikore import __version__
 from aikore.auth import access
 from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
-from aikore.config import Settings
-from aikore.events import Bus, Part, Topic, whole
+from aikore.base.events import Bus, Part, Topic, whole
+from aikore.base.problems import problem_responses
+from aikore.config.proxy import ProxySettings
 from aikore.monitor.gpu import Gpu
-from aikore.problems import problem_responses
 from aikore.proxy.routes import Proxy
 
 
@@ -84,7 +84,7 @@ def part(bus: Bus) -> Part[Info]:
     return Part.one("system", SYSTEM, lambda: bus.latest(SYSTEM, {}))
 
 
-def system_info(settings: Settings, proxy: Proxy, gpus: Sequence[Gpu]) -> Info:
+def system_info(settings: ProxySettings, proxy: Proxy, gpus: Sequence[Gpu]) -> Info:
     """Return the JSON of :class:`SystemInfo`."""
     return {
         "version": __version__,
@@ -97,7 +97,7 @@ def system_info(settings: Settings, proxy: Proxy, gpus: Sequence[Gpu]) -> Info:
 
 
 def router(
-    settings: Settings, proxy: Proxy, gpus: Callable[[], Awaitable[Sequence[Gpu]]], restart: Callable[[], None]
+    settings: ProxySettings, proxy: Proxy, gpus: Callable[[], Awaitable[Sequence[Gpu]]], restart: Callable[[], None]
 ) -> APIRouter:
     """Build the routes. ``gpus`` names those there are; ``restart`` replaces the manager once the answer is out."""
     routes = APIRouter(tags=["system"], responses=problem_responses(403, 422, 500))

@@ -31,7 +31,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route as StarletteRoute
 from websockets.sync.client import connect
 
-from aikore.config import Settings, private_folder
+from aikore.base.disk import private_folder
+from aikore.config import Settings
 from aikore.proxy.flags import Flags
 from aikore.proxy.nginx import NginxProxy
 from aikore.proxy.routes import Route

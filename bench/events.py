@@ -21,6 +21,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,22 +41,25 @@ PROMISED = 0.5
 def make_actors(manager: Any) -> list[Any]:
     """Give a manager instances that it may tell of."""
     from aikore.blueprints.header import Header
-    from aikore.database.times import utcnow
     from aikore.instances.actor import Actor
     from aikore.instances.rows import InstanceRow
 
-    make = getattr(manager, "_actor_of", lambda row: Actor(row, manager))
+    old = not hasattr(manager, "registry")
+    make = getattr(manager, "_actor_of", lambda row: Actor(row, manager)) if old else manager.host.make_actor
+    actors = manager._actors if old else manager.registry._actors
+    headers = manager._headers if old else manager.registry._headers
+    now = datetime.now()
     for number in range(1, INSTANCES + 1):
         row = InstanceRow(
             id=number, name=f"Slow {number}", name_key=f"slow {number}", slug=f"slow-{number}", base_blueprint="web",
             gpu_ids=["0"], autostart=False, persistent_mode=False, is_comfyui_active_slot=False, status="starting",
             environment={"HF_TOKEN": "hf_secret"}, launch_args="", restart_policy="never", hostname="",
             open_networks=[], script_origin="", rebuild_pending=False, last_run=1, position=number, group="",
-            port=9000 + number, app_port=7000 + number, vnc_display=number, created_at=utcnow(), updated_at=utcnow(),
+            port=9000 + number, app_port=7000 + number, vnc_display=number, created_at=now, updated_at=now,
         )  # fmt: skip
-        manager._headers[number] = Header()
-        manager._actors[number] = make(row)
-    return list(manager._actors.values())
+        headers[number] = Header()
+        actors[number] = make(row)
+    return list(actors.values())
 
 
 async def manage(home: Path) -> None:
@@ -74,7 +78,10 @@ async def manage(home: Path) -> None:
     house: Any = House(settings)
     roles = itertools.cycle(ROLES)
     house.gate.identify = lambda presented: Identity("somebody", role_of(next(roles)), "session")
-    house.manager._background = lambda work: work.close()
+    if hasattr(house.manager, "background"):
+        house.manager.background.run = lambda work: work.close()
+    else:
+        house.manager._background = lambda work: work.close()
     actors = make_actors(house.manager)
     config = uvicorn.Config(
         create_app(settings, house), uds=str(home / "socket"), log_config=None, lifespan="off",
@@ -95,7 +102,7 @@ async def manage(home: Path) -> None:
 def change(manager: Any, actors: list[Any], number: int) -> None:
     actor = actors[number % INSTANCES]
     actor.state = replace(actor.state, detail=f"stage {number:06}")
-    manager.changed(actor)
+    getattr(manager, "publisher", manager).changed(actor)
 
 
 async def spent(do: Callable[[int], None]) -> float:

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from aikore.launch.keeper import Log
+from aikore.launch.keeper.log import Log
 from aikore.logs.follow import Data, follow
 from aikore.logs.reader import read_text, tail_offset
 from aikore.logs.search import search

@@ -1,9 +1,12 @@
-"""The house rule: a module imports only from floors below its own, or from its own room."""
+"""The house rule: a module imports only from floors below its own, or from its own room. The browser's modules too."""
 
 from __future__ import annotations
 
 import ast
+import os
+import re
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,20 +16,7 @@ import aikore
 PACKAGE = Path(aikore.__file__).parent
 
 FLOORS: dict[int, set[str]] = {
-    1: {
-        "abilities",
-        "config",
-        "database",
-        "disk",
-        "errors",
-        "events",
-        "identity",
-        "limits",
-        "privileges",
-        "problems",
-        "procfs",
-        "sockets",
-    },
+    1: {"base", "config", "database"},
     2: {"auth", "client", "launch", "monitor", "naming", "proxy"},
     3: {"apidocs", "blueprints", "live", "notices"},
     4: {"instances"},
@@ -36,22 +26,11 @@ FLOORS: dict[int, set[str]] = {
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 SAME_FLOOR = {
-    ("problems", "errors"),
-    ("config", "errors"),
-    ("database", "errors"),
-    ("disk", "errors"),
-    ("identity", "disk"),
-    ("identity", "procfs"),
-    ("privileges", "errors"),
-    ("privileges", "config"),
-    ("abilities", "errors"),
-    ("abilities", "config"),
-    ("abilities", "disk"),
-    ("limits", "procfs"),
-    ("procfs", "sockets"),
+    ("config", "base"),
+    ("database", "base"),
     ("__main__", "cli"),
 }
-"""On the ground floor the errors lie lowest; ``python -m aikore`` is the command by another name."""
+"""On the ground floor ``base`` lies lowest; ``python -m aikore`` is the command by another name."""
 
 PURE_RULES = {"naming", "auth.origin"}
 """Rules over plain text with one home each; their own floor shares them. They themselves import from floor 1 only."""
@@ -117,7 +96,7 @@ def test_a_module_imports_only_from_floors_below(path: Path) -> None:
         ("proxy", "instances"),
         ("launch", "proxy"),
         ("config", "main"),
-        ("errors", "config"),
+        ("base", "config"),
         ("logs", "nowhere"),
         ("proxy", "auth.guard"),
     ],
@@ -142,3 +121,110 @@ def test_imports_are_seen_in_every_form(tmp_path: Path, monkeypatch: pytest.Monk
     )
     names = [name.split(".")[0] for _, name in imported(module)]
     assert names == ["config", "errors", "logs", "live", "main"]
+
+
+# The browser's modules ------------------------------------------------------------------------------------------
+
+SCRIPTS = PACKAGE / "static/js"
+SCRIPT_FLOORS = {
+    "": ["kit", "house", "access tools", "app", "begin"],
+    "house": [
+        "types",
+        "api layout pins tabs toolkinds whole",
+        "access store",
+        "aikore form monitor notices socket trash",
+        "tools",
+        "actions commands",
+        "table",
+        "palette",
+        "keys",
+    ],
+    "tools": ["desktop details files log script terminal view", "kinds"],
+}
+"""By folder, from the ground up, who stands on each floor. In folders that are not named here all are on one floor and
+use each other, in no circle."""
+SCRIPT_IMPORT = re.compile(r'\b(?:from|import)\s*\(?\s*"(\.{1,2}/[^"]+)"')
+COMMENT = re.compile(r"/\*.*?\*/|^\s*//.*?$", re.DOTALL | re.MULTILINE)
+MODULE_NAMES = sorted(path.relative_to(SCRIPTS).as_posix() for path in SCRIPTS.rglob("*.js"))
+
+
+def script_imports(name: str, text: str) -> Iterator[str]:
+    """Yield the modules that one imports, by their paths below ``js``; what lies elsewhere is left out."""
+    for target in SCRIPT_IMPORT.findall(text):
+        path = os.path.normpath(os.path.join(os.path.dirname(name), target))
+        if not path.startswith(".."):
+            yield path
+
+
+def script_complaint(name: str, other: str) -> str | None:
+    """Say which rule is broken when a module imports another one, or only its types; None when none is."""
+    folder = os.path.commonpath([os.path.dirname(name), os.path.dirname(other)])
+    floors = {room: floor for floor, rooms in enumerate(SCRIPT_FLOORS.get(folder, ()), 1) for room in rooms.split()}
+    if not floors:
+        return None
+    rooms = [os.path.relpath(path, folder or ".").split("/")[0].removesuffix(".js") for path in (name, other)]
+    for room in rooms:
+        if room not in floors:
+            return f"js/{folder}: {room} is on no floor; give it one in {Path(__file__).name}"
+    mine, theirs = (floors[room] for room in rooms)
+    if theirs < mine or rooms[0] == rooms[1]:
+        return None
+    where = "the same floor" if mine == theirs else "above"
+    return f"js/{folder}: {rooms[0]} (floor {mine}) imports {rooms[1]} (floor {theirs}), which is {where}: {other}"
+
+
+@pytest.mark.parametrize("name", MODULE_NAMES)
+def test_a_module_of_the_browser_imports_only_from_floors_below(name: str) -> None:
+    found = [script_complaint(name, other) for other in script_imports(name, (SCRIPTS / name).read_text())]
+    assert [what for what in found if what] == []
+
+
+@pytest.mark.parametrize("name", MODULE_NAMES)
+def test_every_module_that_the_browser_imports_is_there(name: str) -> None:
+    assert set(script_imports(name, (SCRIPTS / name).read_text())) <= set(MODULE_NAMES)
+
+
+def test_no_module_of_the_browser_comes_back_to_itself() -> None:
+    graph = {name: script_imports(name, COMMENT.sub("", (SCRIPTS / name).read_text())) for name in MODULE_NAMES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"these import each other in a circle: {error.args[1]}")
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "rule"),
+    [
+        ("kit/dom.js", "house/api.js", "js/: kit (floor 1) imports house (floor 2), which is above"),
+        (
+            "access/people.js",
+            "tools/log/log.js",
+            "js/: access (floor 3) imports tools (floor 3), which is the same",
+        ),
+        (
+            "tools/log/log.js",
+            "tools/files/desk.js",
+            "js/tools: log (floor 1) imports files (floor 1), which is the",
+        ),
+        ("house/table/row.js", "house/keys.js", "js/house: table (floor 7) imports keys (floor 9), which is above"),
+        ("house/store.js", "house/new.js", "js/house: new is on no floor; give it one in test_layers.py"),
+        ("house/keys.js", "app.js", "js/: house (floor 2) imports app (floor 4), which is above"),
+        ("house/table/row.js", "house/table/heads.js", ""),
+        ("tools/log/log.js", "kit/dom.js", ""),
+        ("tools/kinds.js", "tools/log/log.js", ""),
+    ],
+)
+def test_the_rule_for_the_browser_says_what_is_broken(name: str, other: str, rule: str) -> None:
+    assert (script_complaint(name, other) or "").startswith(rule)
+    assert bool(rule) == bool(script_complaint(name, other))
+
+
+def test_imports_of_the_browser_are_seen_in_every_form() -> None:
+    text = (
+        'import { a } from "./a.js";\nimport "../kit/b.js";\nexport { c } from "./c.js";\n'
+        'const later = () => import("../tools/d.js");\n/** @import {E} from "./e.js" */\n'
+        '/** @typedef {import("./f.js").F} F */\n'
+        '/** @typedef {typeof import("../../../../tools/vendor/editor.js")} P */\n'
+    )
+    found = list(script_imports("house/x.js", text))
+    assert found == ["house/a.js", "kit/b.js", "house/c.js", "tools/d.js", "house/e.js", "house/f.js"]

@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 
 from aikore.auth.identity import Identity, identity_in
 from aikore.auth.permissions import Permission
-from aikore.errors import AccessDeniedError
+from aikore.base.errors import AccessDeniedError
 
 ROOM = "/api/instances/"
 """Where a token for one instance is good: at that instance's own routes."""

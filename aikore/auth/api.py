@@ -37,9 +37,9 @@ from aikore.auth.schemas import (
 )
 from aikore.auth.tokens import Wanted
 from aikore.auth.weblinks import Weblinks, is_https
-from aikore.errors import AccessDeniedError, InvalidError, NotFoundError, WrongCredentialError
+from aikore.base.errors import AccessDeniedError, InvalidError, NotFoundError, WrongCredentialError
+from aikore.base.problems import problem_responses
 from aikore.naming import clean_name
-from aikore.problems import problem_responses
 
 Number = Annotated[int, Path(ge=1, le=2**53)]
 InstanceId = Callable[[str], int]
@@ -248,7 +248,7 @@ def _add_people(routes: APIRouter, gate: Gate, links: Weblinks) -> None:
     def invite(row: InviteRow) -> dict[str, Any]:
         return {n: getattr(row, n) for n in ("id", "role", "created_by", "created_at", "expires_at")}
 
-    def check_above(identity: Identity, role: Role) -> None:
+    def require_above(identity: Identity, role: Role) -> None:
         """Only the owner deals with admins."""
         if Permission.PEOPLE_MANAGE in role.permissions and not identity.may(Permission.ADMINS_MANAGE):
             raise AccessDeniedError("Only the owner makes, changes and removes admins.")
@@ -267,8 +267,8 @@ def _add_people(routes: APIRouter, gate: Gate, links: Weblinks) -> None:
     async def change_person(request: Request, id: Number, wanted: PersonChange) -> Person:  # noqa: A002
         """Give a person another role."""
         identity, row = identity_in(request.scope), gate.people.get(id)
-        check_above(identity, role_of(row.role))
-        check_above(identity, role_of(wanted.role))
+        require_above(identity, role_of(row.role))
+        require_above(identity, role_of(wanted.role))
         if row.role == Role.OWNER.word:
             raise AccessDeniedError("The owner stays the owner.")
         await gate.people.change(row, role=wanted.role)
@@ -282,7 +282,7 @@ def _add_people(routes: APIRouter, gate: Gate, links: Weblinks) -> None:
     async def remove_person(request: Request, id: Number) -> Response:  # noqa: A002
         """Take a person out of the house, with their sessions and tokens."""
         row = gate.people.get(id)
-        check_above(identity_in(request.scope), role_of(row.role))
+        require_above(identity_in(request.scope), role_of(row.role))
         await gate.remove(row)
         request.scope[DETAIL_KEY] = row.name
         return Response(status_code=204)
@@ -299,7 +299,7 @@ def _add_people(routes: APIRouter, gate: Gate, links: Weblinks) -> None:
     async def create_invite(request: Request, wanted: InviteCreate) -> dict[str, Any]:
         """Make a link by which somebody may join. It is shown this once and good for a week."""
         identity = identity_in(request.scope)
-        check_above(identity, role_of(wanted.role))
+        require_above(identity, role_of(wanted.role))
         row, secret = await gate.people.invite(role_of(wanted.role), identity.name)
         request.scope[DETAIL_KEY] = wanted.role
         return {**invite(row), "secret": secret, "url": links.login(request, f"invite={secret}")}

@@ -1,4 +1,4 @@
-"""The audit log: every change, who made it, when and from where. Bounded; the oldest entries go."""
+"""The audit log: every change, who made it, when and from where. Bounded; the oldest records go."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from aikore.auth.rows import AuditRow
+from aikore.base.errors import StorageError
+from aikore.base.times import utcnow
 from aikore.database.engine import Database
-from aikore.database.times import utcnow
-from aikore.errors import StorageError
 
 log = logging.getLogger(__name__)
 
 QUEUE = 1000
-"""Entries that may wait for the disk; more are dropped and counted in AiKore's log."""
+"""Records that may wait for the disk; more are dropped and counted in AiKore's log."""
 TRIM_EVERY = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditRecord:
     """One change. ``status`` is that of the HTTP answer."""
 
     who: str
@@ -37,7 +37,7 @@ class Entry:
 
 
 class Audit:
-    """Writes entries behind the requests that caused them, in order."""
+    """Writes records behind the requests that caused them, in order."""
 
     def __init__(self, database: Database, keep: int) -> None:
         self._database = database
@@ -50,17 +50,17 @@ class Audit:
         """Start writing."""
         self._writer = asyncio.create_task(self._write())
 
-    def note(self, entry: Entry) -> None:
+    def note(self, record: AuditRecord) -> None:
         """Remember a change; never waits and never fails the request."""
         row = AuditRow(
             time=utcnow(),
-            who=entry.who[:80],
-            via=entry.via,
-            address=entry.address[:64],
-            action=entry.action[:64],
-            target=entry.target[:120],
-            status=entry.status,
-            detail=entry.detail[:500],
+            who=record.who[:80],
+            via=record.via,
+            address=record.address[:64],
+            action=record.action[:64],
+            target=record.target[:120],
+            status=record.status,
+            detail=record.detail[:500],
         )
         try:
             self._waiting.put_nowait(row)
@@ -85,7 +85,7 @@ class Audit:
                 self._written = 0
                 await self._database.run(self._trim)
         except StorageError as error:
-            log.error("audit: %d entries could not be written: %s", len(rows), error.message)
+            log.error("audit: %d records could not be written: %s", len(rows), error.message)
 
     def _trim(self, session: Session) -> None:
         newest = session.scalar(select(func.max(AuditRow.id))) or 0
@@ -103,14 +103,14 @@ class Audit:
             self._writer.cancel()
 
     async def page(self, before: int | None, limit: int) -> list[dict[str, Any]]:
-        """Return entries older than ``before``, newest first."""
+        """Return records older than ``before``, newest first."""
         await self.flush()
 
         def work(session: Session) -> list[AuditRow]:
             query = select(AuditRow).order_by(AuditRow.id.desc()).limit(limit)
             return list(session.scalars(query.where(AuditRow.id < before) if before is not None else query))
 
-        return [_shown(row) for row in await self._database.run(work)]
+        return [_shown(row) for row in await self._database.read(work)]
 
 
 def _shown(row: AuditRow) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from aikore.auth.guard import PRESENTED_KEY
 from aikore.auth.identity import SCOPE_KEY, Identity
 from aikore.auth.permissions import Permission
 from aikore.auth.weblinks import LOGIN_PAGE, target_of
-from aikore.config import Settings
-from aikore.errors import NotFoundError
-from aikore.problems import problem, problem_responses
+from aikore.base.errors import NotFoundError
+from aikore.base.problems import problem, problem_responses
+from aikore.config.door import DoorSettings
 
 FRESH = "max-age=2, stale-while-revalidate=2, stale-if-error=60"
 """How long NGINX may keep a yes: the door stays fast, and a revoked credential ends within five seconds.
@@ -33,7 +33,7 @@ InstanceOf = Callable[[str], tuple[int, Sequence[str]]]
 """Returns id and open networks of an instance; raises NotFoundError."""
 
 
-def router(gate: Gate, settings: Settings, instance: InstanceOf, routed: RoutedHost) -> APIRouter:
+def router(gate: Gate, settings: DoorSettings, instance: InstanceOf, routed: RoutedHost) -> APIRouter:
     """Build the routes. They are NGINX's business and not part of the interface."""
     routes = APIRouter(prefix="/api/auth", include_in_schema=False)
 
@@ -116,7 +116,7 @@ def _is_within(address: str, networks: Sequence[str]) -> bool:
     return any(parsed in ipaddress.ip_network(network) for network in networks)
 
 
-def _is_public(port: int, settings: Settings) -> bool:
+def _is_public(port: int, settings: DoorSettings) -> bool:
     return port == settings.port or port in settings.app_port_pool
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from aikore.auth import passwords
-from aikore.auth.audit import Audit, Entry
+from aikore.auth.audit import Audit, AuditRecord
 from aikore.auth.codes import Codes
 from aikore.auth.credentials import Headers, Presented, read
 from aikore.auth.digests import digest, same
@@ -17,12 +17,12 @@ from aikore.auth.permissions import Role, role_of
 from aikore.auth.revocations import Revocations
 from aikore.auth.rows import SessionRow, UserRow
 from aikore.auth.secret_files import SecretFiles
-from aikore.auth.sessions import Sessions
+from aikore.auth.sessions import LoginSessions
 from aikore.auth.throttle import Throttle, address_key
 from aikore.auth.tokens import Tokens
-from aikore.config import AuthMode, Settings
+from aikore.base.errors import ConflictError, SlowDownError, StorageError, WrongCredentialError
+from aikore.config.access import AccessSettings, AuthMode
 from aikore.database.engine import Database
-from aikore.errors import ConflictError, SlowDownError, StorageError, WrongCredentialError
 from aikore.naming import clean_name
 
 log = logging.getLogger(__name__)
@@ -37,12 +37,12 @@ MACHINE = Identity("this machine", Role.OWNER, "machine")
 class Gate:
     """The house's doorkeeper."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: AccessSettings, database: Database) -> None:
         self.settings = settings
         self.secrets = SecretFiles(settings.secrets_dir)
         self.revocations = Revocations()
         self.people = People(database)
-        self.sessions = Sessions(database, self.revocations, settings.session_days)
+        self.sessions = LoginSessions(database, self.revocations, settings.session_days)
         self.tokens = Tokens(database, self.revocations)
         self.audit = Audit(database, settings.audit_keep)
         self.links = Codes(seconds=600)
@@ -73,7 +73,7 @@ class Gate:
 
     async def _apply_password(self, password: str) -> None:
         """Give the owner the password of the settings; other sessions of theirs end when it is a new one."""
-        passwords.check_strength(password)
+        passwords.require_strength(password)
         owner = self.people.owner
         if owner is None:
             await self.people.add(OWNER_NAME, Role.OWNER, await passwords.make_hash(password))
@@ -182,7 +182,7 @@ class Gate:
     async def make_owner(self, name: str | None, password: str) -> UserRow:
         """Make the owner; the setup link is used up. Raises ConflictError, InvalidNameError, WeakPasswordError."""
         name = clean_name(name or OWNER_NAME)
-        passwords.check_strength(password)
+        passwords.require_strength(password)
         hashed = await passwords.make_hash(password)
         if not self.needs_setup:
             raise ConflictError("AiKore has an owner already. Log in.")
@@ -206,7 +206,7 @@ class Gate:
             self._throttle.failed(*keys)
             raise
         clean_name(name)
-        passwords.check_strength(password)
+        passwords.require_strength(password)
         hashed = await passwords.make_hash(password)
         user = await self.people.add(name, role_of(row.role), hashed, self.people.invited(invite))
         return await self._open(user, "join", presented, agent)
@@ -230,7 +230,7 @@ class Gate:
         return await self.sessions.open(user.id, presented.address, agent)
 
     def _note(self, action: str, name: str, presented: Presented, status: int) -> None:
-        self.audit.note(Entry(name, "session", presented.address, action, "", status))
+        self.audit.note(AuditRecord(name, "session", presented.address, action, "", status))
 
     def end_sockets(self, user: UserRow) -> None:
         """Close what a person has open, so that it comes back with the role they have now."""
@@ -246,7 +246,7 @@ class Gate:
 
     async def set_password(self, user: UserRow, password: str, keep: str = "") -> None:
         """Change a password; all sessions but ``keep`` (a credential) end. Raises WeakPasswordError."""
-        passwords.check_strength(password)
+        passwords.require_strength(password)
         await self.people.change(user, password=await passwords.make_hash(password))
         rows = [row for row in self.sessions.of(user.id) if f"session {row.id}" != keep]
         await self.sessions.end(*rows)

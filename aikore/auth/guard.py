@@ -13,14 +13,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from aikore.auth.access import INSTANCE_KEY, RESOLVER_KEY
-from aikore.auth.audit import Entry
+from aikore.auth.audit import AuditRecord
 from aikore.auth.credentials import Presented
 from aikore.auth.gate import Gate
 from aikore.auth.identity import SCOPE_KEY, Identity
 from aikore.auth.origin import host_allowed, origin_allowed
-from aikore.config import Settings
-from aikore.errors import NotFoundError
-from aikore.problems import problem
+from aikore.base.errors import NotFoundError
+from aikore.base.problems import problem
+from aikore.config.door import DoorSettings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 POLICY_VIOLATION = 1008
@@ -56,7 +56,7 @@ IdentifyInstance = Callable[[str], tuple[int, str]]
 class Guard:
     """ASGI middleware. Leaves the identity in the scope and notes every change in the audit log."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, gate: Gate, identify: IdentifyInstance) -> None:
+    def __init__(self, app: ASGIApp, settings: DoorSettings, gate: Gate, identify: IdentifyInstance) -> None:
         self._app = app
         self._settings = settings
         self._gate = gate
@@ -144,7 +144,9 @@ class Guard:
             await self._app(scope, receive, watched)
         finally:
             self._gate.audit.note(
-                Entry(identity.name, identity.via, presented.address, *_what(scope), status, scope.get(DETAIL_KEY, ""))
+                AuditRecord(
+                    identity.name, identity.via, presented.address, *_what(scope), status, scope.get(DETAIL_KEY, "")
+                )
             )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from aikore.config import Settings
+from aikore.config.door import DoorSettings
 
 IP_LITERALS = (r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", r"\[[0-9a-f:.]+\]")
 LABEL = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
@@ -16,7 +16,7 @@ LOCAL_SUFFIXES = ("local", "lan", "localhost")
 PORT = r"(?::[0-9]{1,5})?"
 
 
-def host_pattern(settings: Settings) -> str:
+def host_pattern(settings: DoorSettings) -> str:
     """Return the pattern of allowed ``Host`` headers, port included; to be matched without regard to case.
 
     IP literals and names that public DNS cannot point elsewhere pass (a rebinding attack needs a public name), and
@@ -29,12 +29,12 @@ def host_pattern(settings: Settings) -> str:
     return rf"^(?:{'|'.join(names)})\.?{PORT}$"
 
 
-def host_allowed(host: str, settings: Settings) -> bool:
+def host_allowed(host: str, settings: DoorSettings) -> bool:
     """Say whether a request may name this ``Host``."""
     return _matches(host_pattern(settings), host)
 
 
-def origin_pattern(settings: Settings) -> str:
+def origin_pattern(settings: DoorSettings) -> str:
     """Return the pattern of ``<Origin>|<Host>`` pairs that may write; to be matched without regard to case.
 
     The origin's authority must equal the host, or the settings name the origin.
@@ -44,7 +44,7 @@ def origin_pattern(settings: Settings) -> str:
     return rf"^(?:{'|'.join([own, *others])})$"
 
 
-def origin_allowed(origin: str, host: str, settings: Settings) -> bool:
+def origin_allowed(origin: str, host: str, settings: DoorSettings) -> bool:
     """Say whether a page of ``origin`` may open sockets and send unsafe requests to ``host``."""
     return "|" not in origin and _matches(origin_pattern(settings), f"{origin}|{host}")
 

@@ -8,7 +8,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from aikore.errors import InvalidError
+from aikore.base.errors import InvalidError
 
 SHORTEST, LONGEST = 8, 256
 AT_ONCE = 2
@@ -27,7 +27,7 @@ class WeakPasswordError(InvalidError):
     code = "weak_password"
 
 
-def check_strength(password: str) -> None:
+def require_strength(password: str) -> None:
     """Raise WeakPasswordError for a password that is too short or too long."""
     if len(password) < SHORTEST:
         raise WeakPasswordError(f"The password has {len(password)} characters; it needs at least {SHORTEST}.")

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from aikore.auth.digests import digest, new_secret
 from aikore.auth.permissions import Role, role_of
 from aikore.auth.rows import InviteRow, UserRow
+from aikore.base.errors import ConflictError, ForbiddenError, NameTakenError, NotFoundError
+from aikore.base.times import utcnow
 from aikore.database.engine import Database
-from aikore.database.times import utcnow
-from aikore.errors import ConflictError, ForbiddenError, NameTakenError, NotFoundError
 from aikore.naming import clean_name, name_key
 
 INVITE_DAYS = 7
@@ -29,7 +29,7 @@ class People:
         self._invites: dict[int, InviteRow] = {}
 
     async def load(self) -> None:
-        users, invites = await self._database.run(
+        users, invites = await self._database.read(
             lambda s: (list(s.scalars(select(UserRow))), list(s.scalars(select(InviteRow))))
         )
         for row in users:

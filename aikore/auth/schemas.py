@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
-from aikore.database.times import stamp
+from aikore.auth.permissions import Permission
+from aikore.base.times import stamp
 
 Moment = Annotated[datetime, PlainSerializer(stamp, return_type=str, when_used="json-unless-none")]
 """A stored time, shown in the form of RFC 3339."""
@@ -30,7 +31,7 @@ class Status(BaseModel):
     setup: bool = Field(description="Nobody can log in yet: the first person sets AiKore up.")
     names: bool = Field(description="More than one person belongs here, so a login needs a name.")
     identity: Me | None
-    permissions: list[str] = Field(description="What who is logged in may do, by name.")
+    permissions: list[Permission] = Field(description="What who is logged in may do, by name.")
 
 
 class Me(BaseModel):

@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
-from aikore.config import private_folder
+from aikore.base.disk import private_folder
 
 
 class SecretFiles:

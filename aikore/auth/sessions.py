@@ -16,9 +16,9 @@ from aikore.auth.identity import Identity
 from aikore.auth.permissions import Role
 from aikore.auth.revocations import Revocations
 from aikore.auth.rows import SessionRow
+from aikore.base.errors import NotFoundError, StorageError
+from aikore.base.times import utcnow
 from aikore.database.engine import Database
-from aikore.database.times import utcnow
-from aikore.errors import NotFoundError, StorageError
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ AGAIN = 5.0
 """Seconds after which what the disk refused is written again."""
 
 
-class Sessions:
+class LoginSessions:
     """All sessions, in memory; written through to the database. Secrets are made here and never taken from outside.
 
     On a full disk, which somebody must log in to mend, they live in memory alone until they can be written.
@@ -55,7 +55,7 @@ class Sessions:
         now = utcnow()
         with suppress(StorageError):  # they are over all the same
             await self._database.run(lambda s: s.execute(delete(SessionRow).where(SessionRow.expires_at <= now)))
-        rows = await self._database.run(lambda s: list(s.scalars(select(SessionRow))))
+        rows = await self._database.read(lambda s: list(s.scalars(select(SessionRow))))
         self._by_digest = {row.digest: row for row in rows}
 
     async def open(

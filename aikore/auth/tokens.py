@@ -14,9 +14,9 @@ from aikore.auth.identity import Identity
 from aikore.auth.permissions import SCOPES, Role
 from aikore.auth.revocations import Revocations
 from aikore.auth.rows import TokenRow
+from aikore.base.errors import ConflictError, NotFoundError
+from aikore.base.times import utcnow
 from aikore.database.engine import Database
-from aikore.database.times import utcnow
-from aikore.errors import ConflictError, NotFoundError
 
 MOST = 500
 """Tokens a house may have."""
@@ -45,7 +45,7 @@ class Tokens:
         self._used: set[int] = set()
 
     async def load(self) -> None:
-        rows = await self._database.run(lambda s: list(s.scalars(select(TokenRow))))
+        rows = await self._database.read(lambda s: list(s.scalars(select(TokenRow))))
         self._by_digest = {row.digest: row for row in rows}
 
     def fix(self, secret: str, identity: Identity) -> None:

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
-from aikore.config import Settings
-from aikore.errors import InvalidError
+from aikore.base.errors import InvalidError
+from aikore.config.door import DoorSettings
 
 LOGIN_PAGE = "/.aikore/login"
 
 
-def is_https(request: HTTPConnection, settings: Settings) -> bool:
+def is_https(request: HTTPConnection, settings: DoorSettings) -> bool:
     """Say whether the browser came over TLS: NGINX passes on what a trusted proxy said, else its own scheme."""
     return request.headers.get("x-forwarded-proto", "https" if settings.tls_cert else "http") == "https"
 
@@ -24,7 +24,7 @@ def is_https(request: HTTPConnection, settings: Settings) -> bool:
 class Weblinks:
     """Makes links for people."""
 
-    settings: Settings
+    settings: DoorSettings
 
     def base(self, request: HTTPConnection) -> str:
         """Return the address of the dashboard, without a slash at its end."""

@@ -11,6 +11,9 @@ from fastapi import Header as RequestHeader
 
 from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
+from aikore.base.errors import NotFoundError, ReadOnlyError, UnknownBlueprintError
+from aikore.base.events import Bus
+from aikore.base.problems import problem_responses
 from aikore.blueprints import check as checking
 from aikore.blueprints.library import Blueprint, Library
 from aikore.blueprints.schemas import (
@@ -23,9 +26,6 @@ from aikore.blueprints.schemas import (
     blueprint_view,
 )
 from aikore.blueprints.topics import BLUEPRINTS, Listing
-from aikore.errors import NotFoundError, ReadOnlyError, UnknownBlueprintError
-from aikore.events import Bus
-from aikore.problems import problem_responses
 
 CHECKERS = 2
 """Scripts checked at the same time; each may use a core."""

@@ -14,8 +14,8 @@ import subprocess
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from aikore.base.errors import InvalidBlueprintError
 from aikore.blueprints.header import parse_header
-from aikore.errors import InvalidBlueprintError
 
 CHECKED_MAX = 256 * 1024
 """Bytes of a script that is checked."""

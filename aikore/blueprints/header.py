@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from aikore.errors import InvalidBlueprintError
+from aikore.base.errors import InvalidBlueprintError
 
 OPENING = re.compile(r"# /// aikore\s*")
 CLOSING = re.compile(r"# ///\s*")

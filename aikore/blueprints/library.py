@@ -18,8 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from aikore.blueprints.header import Header, parse_header
-from aikore.errors import (
+from aikore.base.errors import (
     InvalidBlueprintError,
     InvalidNameError,
     NameTakenError,
@@ -28,6 +27,7 @@ from aikore.errors import (
     StorageError,
     UnknownBlueprintError,
 )
+from aikore.blueprints.header import Header, parse_header
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from aikore.auth.permissions import Permission
+from aikore.base.events import Bus, Part, Topic, whole
 from aikore.blueprints.schemas import BlueprintView
-from aikore.events import Bus, Part, Topic, whole
 
 Listing = list[dict[str, Any]]
 """The JSON of all blueprints, as the API lists them."""

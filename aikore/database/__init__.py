@@ -1,1 +1,1 @@
-"""The database: engine, sessions, migrations. Rows belong to the rooms; this one knows only their base class."""
+"""The databases: how they are opened, used and migrated. Rows belong to the rooms; this one knows only their bases."""

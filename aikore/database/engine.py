@@ -1,4 +1,4 @@
-"""One engine, one worker thread: database work is short, ordered, and never on the event loop."""
+"""A database as the rooms use it: one thread writes, several read. Owns the bases of all tables, no table itself."""
 
 from __future__ import annotations
 
@@ -8,113 +8,99 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import URL, Engine, create_engine, event, exc
+from sqlalchemy import Engine, exc
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from aikore.errors import StorageError
+from aikore.base.errors import StorageError
+from aikore.database.refusals import MISTAKES, OWN_WRITE, code, reason
+from aikore.database.sqlite import checkpoint, make_reader, make_writer
+from aikore.database.wings import Wing
 
 T = TypeVar("T")
+
+READERS = 4
+"""Reads at a time; further ones wait for one of these, never for a write."""
 
 REST = 1.0
 """Seconds after a transaction until what it wrote is moved from SQLite's WAL into the database itself."""
 
-OURS = (exc.IntegrityError, exc.ProgrammingError, exc.DataError)
-"""Refusals that mean a mistake of the program, not of the disk."""
-
-REASONS = {
-    "SQLITE_FULL": "the disk is full. Free some space and try again",
-    "SQLITE_IOERR_SHMSIZE": "the disk is full. Free some space and try again",
-    "SQLITE_BUSY": "another program holds it. End that one and try again",
-    "SQLITE_LOCKED": "another program holds it. End that one and try again",
-    "SQLITE_READONLY": "its file or its disk is read-only. Make it writable for AiKore's user",
-    "SQLITE_PERM": "AiKore's user has no right to it. Make it writable for AiKore's user",
-    "SQLITE_CANTOPEN": "its file cannot be opened. Look whether its disk is there and writable for AiKore's user",
-    "SQLITE_IOERR": "its disk does not answer as it should. Look whether it is there and well",
-    "SQLITE_CORRUPT": "its file is damaged. Restore a backup from beside it, or move it away to begin anew",
-    "SQLITE_NOTADB": "its file is no database. Restore a backup from beside it, or move it away to begin anew",
-}
-"""What SQLite's codes (their beginnings, longest first) mean and what to do; https://www.sqlite.org/rescode.html."""
-
 
 class Base(DeclarativeBase):
-    """Base of every table."""
+    """Base of every table of ``aikore.db``."""
 
 
-def make_engine(place: str | Path) -> Engine:
-    """Open the database: an SQLAlchemy URL, or the path of an SQLite file, whatever characters it holds.
-
-    SQLite runs in WAL mode: readers never wait for the writer.
-    """
-    engine = create_engine(URL.create("sqlite", database=str(place)) if isinstance(place, Path) else place)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def reason(error: exc.DBAPIError | sqlite3.Error) -> str:
-    """Return why the database refused and what to do, as the middle of a sentence."""
-    cause = error.orig if isinstance(error, exc.DBAPIError) else error
-    name = str(getattr(cause, "sqlite_errorname", ""))
-    for known in sorted(REASONS, key=len, reverse=True):
-        if name.startswith(known):
-            return REASONS[known]
-    return f"{cause}. Look at the database and its disk"
-
-
-def checkpoint(engine: Engine) -> None:
-    """Move what SQLite's WAL holds into the database and empty it, so that the file alone is whole.
-
-    Does nothing where a reader or a full disk is in the way.
-    """
-    if engine.dialect.name != "sqlite" or not engine.url.database:
-        return
-    with suppress(OSError, exc.DBAPIError):
-        if Path(f"{engine.url.database}-wal").stat().st_size:
-            with engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+class StudioBase(DeclarativeBase):
+    """Base of every table of ``studio.db``."""
 
 
 class Database:
-    """Runs functions of a session, one after the other, in its own thread."""
+    """Runs functions of a session in threads of its own, so database work is never on the event loop.
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+    Writes go one after the other in one thread. Reads see what was committed before they began.
+    """
+
+    def __init__(self, folder: Path, wing: Wing) -> None:
+        self.path = folder / wing.file
+        self.wing = wing
+        self.engine = make_writer(self.path, wing.pragmas)
+        self._reading = make_reader(self.path)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"{wing.name}-write")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix=f"{wing.name}-read")
         self._resting: asyncio.TimerHandle | None = None
+        self._closed = False
 
     async def run(self, work: Callable[[Session], T]) -> T:
         """Run ``work`` in one transaction and return what it returns. Raises StorageError when the disk refuses."""
-        loop = asyncio.get_running_loop()
-        if self._resting is None:
-            self._resting = loop.call_later(REST, self._rest)
-        return await loop.run_in_executor(self._thread, self.run_now, work)
+        self._rest_later()
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self.run_now, work)
+
+    async def read(self, work: Callable[[Session], T]) -> T:
+        """Like :meth:`run` for what only reads: waits for no write and sees nothing of one that has not ended."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, work)
+
+    def run_now(self, work: Callable[[Session], T]) -> T:
+        """Like :meth:`run`, blocking; for start-up."""
+        return self._transact(self.engine, work)
+
+    def read_now(self, work: Callable[[Session], T]) -> T:
+        """Like :meth:`read`, blocking."""
+        return self._transact(self._reading, work)
+
+    def _transact(self, engine: Engine, work: Callable[[Session], T]) -> T:
+        try:
+            with Session(engine, expire_on_commit=False) as session, session.begin():
+                return work(session)
+        except (exc.DBAPIError, sqlite3.Error) as error:
+            if isinstance(error, MISTAKES) or (engine is self._reading and code(error) == OWN_WRITE):
+                raise
+            raise StorageError(
+                f"The database {self.path.name} could not be used: {reason(error)}. Nothing was changed."
+            ) from error
+
+    def _rest_later(self) -> None:
+        if self._resting is None and not self._closed:
+            self._resting = asyncio.get_running_loop().call_later(REST, self._rest)
 
     def _rest(self) -> None:
         self._resting = None
         with suppress(RuntimeError):  # closed meanwhile
-            self._thread.submit(checkpoint, self.engine)
+            emptied = asyncio.wrap_future(self._writer.submit(checkpoint, self.path))
+            emptied.add_done_callback(self._rested)
 
-    def run_now(self, work: Callable[[Session], T]) -> T:
-        """Like :meth:`run`, blocking; for start-up."""
-        try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
-                return work(session)
-        except OURS:
-            raise
-        except (exc.DBAPIError, sqlite3.Error) as error:
-            raise StorageError(f"The database could not be used: {reason(error)}. Nothing was changed.") from error
+    def _rested(self, emptied: asyncio.Future[bool]) -> None:
+        if not emptied.cancelled() and not emptied.result():
+            self._rest_later()
 
     def close(self) -> None:
+        """Return when what was asked for is done and the file alone is whole."""
+        self._closed = True
         if self._resting is not None:
             self._resting.cancel()
             self._resting = None
-        self._thread.shutdown()
-        checkpoint(self.engine)
+        self._readers.shutdown()
+        self._writer.shutdown()
+        self._reading.dispose()
+        checkpoint(self.path)
         self.engine.dispose()

@@ -1,27 +1,38 @@
-"""Brings the database to this program's version, after a backup copy; refuses a newer one."""
+"""Brings databases to this program's version, after a backup copy of each; refuses newer ones."""
 
 from __future__ import annotations
 
 import logging
 import sqlite3
-from contextlib import closing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, exc, inspect, text
 
-from aikore.database.engine import checkpoint, reason
-from aikore.errors import StartupError
+from aikore.base.errors import StartupError
+from aikore.database.engine import Database
+from aikore.database.refusals import reason
+from aikore.database.sqlite import copy
+from aikore.database.wings import Wing
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 log = logging.getLogger(__name__)
 
-HEAD = "0003"
-"""The newest migration of this program; a test compares it with the folder."""
 
-VERSIONS = Path(__file__).parent / "migrations"
+def migrate(*databases: Database) -> None:
+    """Upgrade each to the head of its chain.
+
+    Raises StartupError for a newer or an unreadable one, before any of them is touched.
+    """
+    versions = [(database, _known_version(database)) for database in databases]
+    for database, version in versions:
+        if version != database.wing.head:
+            _upgrade(database, version)
 
 
 def current_version(engine: Engine) -> str | None:
-    """Return the version of the database, None for an empty one."""
+    """Return the version of a database, None for an empty one."""
     if not inspect(engine).has_table("alembic_version"):
         return None
     with engine.connect() as connection:
@@ -29,54 +40,61 @@ def current_version(engine: Engine) -> str | None:
     return version
 
 
-def migrate(engine: Engine) -> None:
-    """Upgrade to :data:`HEAD`. Raises StartupError for a newer or unreadable database, which stays untouched."""
-    try:
-        version = current_version(engine)
-    except (exc.DBAPIError, sqlite3.Error) as error:
-        raise StartupError(f"The database {_named(engine)} cannot be read: {reason(error)}.") from error
-    if version == HEAD:
+def require_known(version: str | None, wing: Wing, file: str) -> None:
+    """Raise StartupError for a version that is not in this program's chain."""
+    if version in (None, wing.head):
         return
-    from alembic import command  # 0.2 s that only an upgrade needs
-    from alembic.config import Config
     from alembic.script import ScriptDirectory
 
-    config = Config()
-    config.set_main_option("script_location", str(VERSIONS).replace("%", "%%"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if version is not None and version not in known:
+    known = {script.revision for script in ScriptDirectory.from_config(chain(wing)).walk_revisions()}
+    if version not in known:
         raise StartupError(
-            f"The database is at version {version}, which is newer than this AiKore (version {HEAD}). "
+            f"The database {file} is at version {version}, which is newer than this AiKore (version {wing.head}). "
             "Start the newer AiKore again, or restore the backup that lies beside the database."
         )
-    if version is not None:
-        _back_up(engine, version)
+
+
+def chain(wing: Wing) -> Config:
+    """Return what Alembic has to know of a database's migrations."""
+    from alembic.config import Config  # 0.2 s that only an upgrade needs
+
+    config = Config()
+    config.set_main_option("script_location", str(wing.migrations).replace("%", "%%"))
+    return config
+
+
+def _known_version(database: Database) -> str | None:
+    if not database.path.exists():
+        return None
     try:
-        with engine.begin() as connection:
+        version = current_version(database.engine)
+    except (exc.DBAPIError, sqlite3.Error) as error:
+        raise StartupError(f"The database {database.path} cannot be read: {reason(error)}.") from error
+    require_known(version, database.wing, str(database.path))
+    return version
+
+
+def _upgrade(database: Database, version: str | None) -> None:
+    from alembic import command
+
+    if version is not None:
+        _back_up(database, version)
+    config = chain(database.wing)
+    try:
+        with database.engine.begin() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver begins none for a change of tables
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except (exc.OperationalError, sqlite3.Error) as error:
-        raise StartupError(f"The database {_named(engine)} could not be upgraded: {reason(error)}.") from error
+    except (exc.DBAPIError, sqlite3.Error) as error:
+        raise StartupError(f"The database {database.path} could not be upgraded: {reason(error)}.") from error
 
 
-def _named(engine: Engine) -> str:
-    """Return how people know the database: its file, or its URL without the password."""
-    return engine.url.database or "" if engine.dialect.name == "sqlite" else engine.url.render_as_string()
-
-
-def _back_up(engine: Engine, version: str) -> None:
-    """Copy an SQLite file beside itself; other databases are backed up by their owners."""
-    if engine.dialect.name != "sqlite" or not engine.url.database:
-        return
-    source = Path(engine.url.database)
-    target = source.with_name(f"{source.name}.before-{HEAD}-from-{version}")
-    checkpoint(engine)
+def _back_up(database: Database, version: str) -> None:
+    """Copy a database beside itself."""
+    target = database.path.with_name(f"{database.path.name}.before-{database.wing.head}-from-{version}")
     try:
-        with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(target)) as copy:
-            target.chmod(0o600)
-            origin.backup(copy)
+        copy(database.path, target)
     except (sqlite3.Error, OSError) as error:
-        target.unlink(missing_ok=True)
         raise StartupError(
             f"The database could not be backed up to {target}: {error}. Free some space there."
         ) from error

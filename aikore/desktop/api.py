@@ -10,7 +10,7 @@ from fastapi import APIRouter, WebSocket
 
 from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
-from aikore.errors import AiKoreError
+from aikore.base.errors import AiKoreError
 from aikore.live import Removed, close, close_when, never, until_one_ends
 
 CHUNK = 65536

@@ -20,9 +20,10 @@ from starlette.types import Receive, Scope, Send
 from aikore.auth.access import needs
 from aikore.auth.guard import DETAIL_KEY
 from aikore.auth.permissions import Permission
-from aikore.config import Settings
-from aikore.disk import require_space
-from aikore.errors import InvalidError
+from aikore.base.disk import require_space
+from aikore.base.errors import InvalidError
+from aikore.base.problems import problem_responses
+from aikore.config.home import HomeSettings
 from aikore.files import download, listing, trash, writing
 from aikore.files.schemas import (
     PATH_MAX,
@@ -37,7 +38,6 @@ from aikore.files.schemas import (
 )
 from aikore.files.tree import Parts, Place, PlaceName, place_of
 from aikore.naming import file_parts, new_file_parts
-from aikore.problems import problem_responses
 
 T = TypeVar("T")
 Identify = Callable[[str], tuple[int, str]]
@@ -58,10 +58,10 @@ COMMON = problem_responses(400, 403, 404, 409, 422, 500, 507)
 OCTETS: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
-class Desk:
+class InstanceFolders:
     """What all routes need: where an instance's files lie, and threads to work in."""
 
-    def __init__(self, settings: Settings, identify: Identify) -> None:
+    def __init__(self, settings: HomeSettings, identify: Identify) -> None:
         self._settings = settings
         self._identify = identify
         self._threads = anyio.CapacityLimiter(WORKERS)
@@ -80,19 +80,19 @@ class Desk:
         return await anyio.to_thread.run_sync(partial(work, *values), limiter=self._threads)
 
 
-def router(settings: Settings, identify: Identify) -> APIRouter:
+def router(settings: HomeSettings, identify: Identify) -> APIRouter:
     """Build the routes. ``identify`` gives id and slug of an instance."""
     routes = APIRouter(tags=["files"], responses=COMMON)
-    desk = Desk(settings, identify)
-    _add_looking(routes, desk)
-    _add_text(routes, desk)
-    _add_transfers(routes, desk)
-    _add_changes(routes, desk)
-    _add_trash(routes, desk)
+    folders = InstanceFolders(settings, identify)
+    _add_looking(routes, folders)
+    _add_text(routes, folders)
+    _add_transfers(routes, folders)
+    _add_changes(routes, folders)
+    _add_trash(routes, folders)
     return routes
 
 
-def _add_looking(routes: APIRouter, desk: Desk) -> None:
+def _add_looking(routes: APIRouter, folders: InstanceFolders) -> None:
     @routes.get(BASE, dependencies=needs(Permission.FILES_READ))
     async def list_files(
         id: Key,  # noqa: A002
@@ -102,12 +102,12 @@ def _add_looking(routes: APIRouter, desk: Desk) -> None:
         limit: Annotated[int, Query(ge=1, le=2000)] = 500,
     ) -> FolderView:
         """List a folder, a page at a time."""
-        page = await desk.run(listing.list_folder, desk.place(id, place), file_parts(path), offset, limit)
+        page = await folders.run(listing.list_folder, folders.place(id, place), file_parts(path), offset, limit)
         entries = [EntryView.model_validate(entry) for entry in page.entries]
         return FolderView(place=place, path=path, entries=entries, offset=offset, total=page.total, more=page.more)
 
 
-def _add_text(routes: APIRouter, desk: Desk) -> None:
+def _add_text(routes: APIRouter, folders: InstanceFolders) -> None:
     @routes.get(f"{BASE}/text", dependencies=needs(Permission.FILES_READ))
     async def read_file(
         id: Key,  # noqa: A002
@@ -116,7 +116,7 @@ def _add_text(routes: APIRouter, desk: Desk) -> None:
         place: PlaceQuery = PlaceName.INSTANCE,
     ) -> TextView:
         """Read a text file of at most 2 MiB."""
-        text = await desk.run(writing.read_text, desk.place(id, place), file_parts(path))
+        text = await folders.run(writing.read_text, folders.place(id, place), file_parts(path))
         response.headers["ETag"] = f'"{text.version}"'
         return TextView(content=text.content, version=text.version)
 
@@ -133,12 +133,14 @@ def _add_text(routes: APIRouter, desk: Desk) -> None:
         """Save a text file, if nobody changed it meanwhile; without If-Match make a new one."""
         request.scope[DETAIL_KEY] = path
         expected = if_match.strip().removeprefix("W/").strip('"') if if_match is not None else None
-        version = await desk.run(writing.write_text, desk.place(id, place), file_parts(path), wanted.content, expected)
+        version = await folders.run(
+            writing.write_text, folders.place(id, place), file_parts(path), wanted.content, expected
+        )
         response.headers["ETag"] = f'"{version}"'
         return Saved(version=version)
 
 
-def _add_transfers(routes: APIRouter, desk: Desk) -> None:
+def _add_transfers(routes: APIRouter, folders: InstanceFolders) -> None:
     @routes.put(
         f"{BASE}/content",
         status_code=201,
@@ -155,10 +157,10 @@ def _add_transfers(routes: APIRouter, desk: Desk) -> None:
         """Upload a file: the body is its content, of any size."""
         request.scope[DETAIL_KEY] = path
         parts = new_file_parts(path)
-        target = desk.place(id, place)
+        target = folders.place(id, place)
         target.require_changeable(parts)
-        await _receive(request, desk, target, parts, overwrite)
-        return EntryView.model_validate(await desk.run(listing.describe, target, parts))
+        await _receive(request, folders, target, parts, overwrite)
+        return EntryView.model_validate(await folders.run(listing.describe, target, parts))
 
     @routes.get(
         f"{BASE}/content",
@@ -177,32 +179,32 @@ def _add_transfers(routes: APIRouter, desk: Desk) -> None:
         place: PlaceQuery = PlaceName.INSTANCE,
     ) -> StreamingResponse:
         """Download a file, or a folder as a zip archive. Links are left out."""
-        source, parts = desk.place(id, place), file_parts(path)
-        if not parts or (await desk.run(listing.describe, source, parts)).kind == "folder":
-            return await _zip(desk, source, parts)
-        return await _file(desk, source, parts, request.headers)
+        source, parts = folders.place(id, place), file_parts(path)
+        if not parts or (await folders.run(listing.describe, source, parts)).kind == "folder":
+            return await _zip(folders, source, parts)
+        return await _file(folders, source, parts, request.headers)
 
 
-async def _receive(request: Request, desk: Desk, target: Place, parts: Parts, overwrite: bool) -> None:
+async def _receive(request: Request, folders: InstanceFolders, target: Place, parts: Parts, overwrite: bool) -> None:
     """Write a request's body into a file that takes its place at the end; whatever fails leaves nothing behind."""
     announced = request.headers.get("content-length", "")
     needed = int(announced) if announced.isascii() and announced.isdigit() else 0
     open_things = ExitStack()
     try:
-        folder, name, new = await desk.run(_begin_upload, open_things, target, parts, overwrite, needed)
+        folder, name, new = await folders.run(_begin_upload, open_things, target, parts, overwrite, needed)
         held = bytearray()
         async for chunk in request.stream():
             held += chunk
             if len(held) >= UPLOAD_BLOCK:
-                await desk.run(new.write, bytes(held))
+                await folders.run(new.write, bytes(held))
                 held.clear()
-        await desk.run(new.write, bytes(held))
-        await desk.run(writing.place_upload, folder, name, new, overwrite)
+        await folders.run(new.write, bytes(held))
+        await folders.run(writing.place_upload, folder, name, new, overwrite)
     except ClientDisconnect:
         raise InvalidError("The upload broke off. Nothing was changed.") from None
     finally:
         with anyio.CancelScope(shield=True):
-            await desk.run(open_things.close)
+            await folders.run(open_things.close)
 
 
 def _begin_upload(
@@ -215,17 +217,17 @@ def _begin_upload(
     return folder, name, open_things.enter_context(writing.new_file(target, folder))
 
 
-async def _zip(desk: Desk, source: Place, parts: Parts) -> StreamingResponse:
+async def _zip(folders: InstanceFolders, source: Place, parts: Parts) -> StreamingResponse:
     with ExitStack() as looked:
-        await desk.run(looked.enter_context, source.folder(parts))
+        await folders.run(looked.enter_context, source.folder(parts))
     name = f"{parts[-1] if parts else source.slug}.zip"
-    return _Download(desk, download.zip_blocks(source, parts), ExitStack(), name, {})
+    return _Download(folders, download.zip_blocks(source, parts), ExitStack(), name, {})
 
 
-async def _file(desk: Desk, source: Place, parts: Parts, asked: Headers) -> StreamingResponse:
+async def _file(folders: InstanceFolders, source: Place, parts: Parts, asked: Headers) -> StreamingResponse:
     """Send a file, or the part that was asked for while it still is the same file."""
     with ExitStack() as opened:
-        fd = await desk.run(opened.enter_context, source.file(parts))
+        fd = await folders.run(opened.enter_context, source.file(parts))
         status = os.fstat(fd)
         tag = f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"'
         wanted = download.wanted_range(asked.get("range", ""), status.st_size)
@@ -236,7 +238,7 @@ async def _file(desk: Desk, source: Place, parts: Parts, asked: Headers) -> Stre
         if wanted:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{status.st_size}"
         blocks = download.file_blocks(fd, start, end)
-        return _Download(desk, blocks, opened.pop_all(), parts[-1], headers, 206 if wanted else 200)
+        return _Download(folders, blocks, opened.pop_all(), parts[-1], headers, 206 if wanted else 200)
 
 
 class _Download(StreamingResponse):
@@ -244,14 +246,14 @@ class _Download(StreamingResponse):
 
     def __init__(
         self,
-        desk: Desk,
+        folders: InstanceFolders,
         blocks: Generator[bytes, None, None],
         opened: ExitStack,
         name: str,
         headers: dict[str, str],
         status: int = 200,
     ) -> None:
-        self._desk, self._pieces, self._opened = desk, blocks, opened
+        self._folders, self._pieces, self._opened = folders, blocks, opened
         headers = headers | {
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
             "X-Content-Type-Options": "nosniff",
@@ -265,16 +267,16 @@ class _Download(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             with anyio.CancelScope(shield=True):
-                await self._desk.run(self._pieces.close)
-                await self._desk.run(self._opened.close)
+                await self._folders.run(self._pieces.close)
+                await self._folders.run(self._opened.close)
 
     async def _blocks(self) -> AsyncIterator[bytes]:
-        while (block := await self._desk.run(next, self._pieces, None)) is not None:
+        while (block := await self._folders.run(next, self._pieces, None)) is not None:
             if block:
                 yield block
 
 
-def _add_changes(routes: APIRouter, desk: Desk) -> None:
+def _add_changes(routes: APIRouter, folders: InstanceFolders) -> None:
     @routes.post(f"{BASE}/folder", status_code=201, dependencies=needs(Permission.FILES_WRITE))
     async def make_folder(
         request: Request,
@@ -284,9 +286,9 @@ def _add_changes(routes: APIRouter, desk: Desk) -> None:
     ) -> EntryView:
         """Make a folder."""
         request.scope[DETAIL_KEY] = wanted.path
-        target, parts = desk.place(id, place), new_file_parts(wanted.path)
-        await desk.run(writing.make_folder, target, parts)
-        return EntryView.model_validate(await desk.run(listing.describe, target, parts))
+        target, parts = folders.place(id, place), new_file_parts(wanted.path)
+        await folders.run(writing.make_folder, target, parts)
+        return EntryView.model_validate(await folders.run(listing.describe, target, parts))
 
     @routes.post(f"{BASE}/move", dependencies=needs(Permission.FILES_WRITE))
     async def move_file(
@@ -297,9 +299,9 @@ def _add_changes(routes: APIRouter, desk: Desk) -> None:
     ) -> EntryView:
         """Rename something, or move it to another folder. Never over something that exists."""
         request.scope[DETAIL_KEY] = f"{wanted.path} → {wanted.to}"
-        target, to = desk.place(id, place), new_file_parts(wanted.to)
-        await desk.run(writing.move, target, file_parts(wanted.path), to)
-        return EntryView.model_validate(await desk.run(listing.describe, target, to))
+        target, to = folders.place(id, place), new_file_parts(wanted.to)
+        await folders.run(writing.move, target, file_parts(wanted.path), to)
+        return EntryView.model_validate(await folders.run(listing.describe, target, to))
 
     @routes.delete(
         BASE,
@@ -316,26 +318,26 @@ def _add_changes(routes: APIRouter, desk: Desk) -> None:
     ) -> DeletedView | Response:
         """Move a file or folder to the trash of its instance."""
         request.scope[DETAIL_KEY] = path
-        target, parts = desk.place(id, place), file_parts(path)
+        target, parts = folders.place(id, place), file_parts(path)
         if permanent:
-            await desk.run(writing.remove, target, parts)
+            await folders.run(writing.remove, target, parts)
             return Response(status_code=204)
-        return DeletedView.model_validate(await desk.run(trash.throw_away, desk.home(id), target, parts))
+        return DeletedView.model_validate(await folders.run(trash.throw_away, folders.home(id), target, parts))
 
 
-def _add_trash(routes: APIRouter, desk: Desk) -> None:
+def _add_trash(routes: APIRouter, folders: InstanceFolders) -> None:
     @routes.get(f"{BASE}/trash", dependencies=needs(Permission.FILES_READ))
     async def list_deleted_files(id: Key) -> list[DeletedView]:  # noqa: A002
         """List deleted files, newest first."""
-        return [DeletedView.model_validate(one) for one in await desk.run(trash.list_trash, desk.places(id))]
+        return [DeletedView.model_validate(one) for one in await folders.run(trash.list_trash, folders.places(id))]
 
     @routes.post(f"{BASE}/trash/{{entry}}/restore", dependencies=needs(Permission.FILES_WRITE))
     async def restore_file(id: Key, entry: EntryId) -> DeletedView:  # noqa: A002
         """Bring a deleted file back to where it was."""
-        return DeletedView.model_validate(await desk.run(trash.restore, desk.places(id), entry))
+        return DeletedView.model_validate(await folders.run(trash.restore, folders.places(id), entry))
 
     @routes.delete(f"{BASE}/trash/{{entry}}", status_code=204, dependencies=needs(Permission.FILES_WRITE))
     async def remove_deleted_file(id: Key, entry: EntryId) -> Response:  # noqa: A002
         """Remove a deleted file for good."""
-        await desk.run(trash.remove_for_good, desk.places(id), entry)
+        await folders.run(trash.remove_for_good, folders.places(id), entry)
         return Response(status_code=204)

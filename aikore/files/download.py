@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import IO, cast
 
-from aikore.errors import InvalidRangeError
+from aikore.base.errors import InvalidRangeError
 from aikore.files.tree import PLAIN, Parts, Place
 from aikore.instances.cards import CARD_NAME
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from aikore.errors import NotFoundError
-from aikore.files.tree import Parts, Place, look, refusals
+from aikore.base.errors import NotFoundError
+from aikore.files.tree import Parts, Place, lstat_at, refusals
 from aikore.instances.cards import CARD_NAME
 from aikore.instances.files import FILES_TRASH
 
@@ -23,7 +23,7 @@ Kind = Literal["file", "folder", "link", "other"]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FolderEntry:
     """One thing in a folder. ``target``: where a link points, as text. Without ``reachable`` its name is no text."""
 
     name: str
@@ -35,15 +35,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FolderPage:
     """A stretch of a folder: folders first, then by name. ``more``: the folder holds more than was looked at."""
 
-    entries: list[Entry]
+    entries: list[FolderEntry]
     total: int
     more: bool
 
 
-def list_folder(place: Place, parts: Parts, offset: int, limit: int) -> Page:
+def list_folder(place: Place, parts: Parts, offset: int, limit: int) -> FolderPage:
     """Return the entries of a folder from ``offset`` on. Only those are looked at more closely than by name."""
     with place.folder(parts) as fd, os.scandir(fd) as entries:
         seen = (one for one in islice(entries, READ_MAX) if parts or one.name not in HIDDEN)
@@ -51,10 +51,10 @@ def list_folder(place: Place, parts: Parts, offset: int, limit: int) -> Page:
         more = next(entries, None) is not None
         found.sort(key=lambda one: (one[0], one[1].casefold(), one[1]))
         shown = [entry for _, name in found[offset : offset + limit] if (entry := _entry(fd, name))]
-        return Page(shown, len(found), more)
+        return FolderPage(shown, len(found), more)
 
 
-def describe(place: Place, parts: Parts) -> Entry:
+def describe(place: Place, parts: Parts) -> FolderEntry:
     """Return the entry of one thing. Raises NotFoundError."""
     with place.parent_of(parts) as (fd, name):
         entry = _entry(fd, name)
@@ -63,15 +63,15 @@ def describe(place: Place, parts: Parts) -> Entry:
     return entry
 
 
-def _entry(folder: int, name: str) -> Entry | None:
+def _entry(folder: int, name: str) -> FolderEntry | None:
     with refusals(name):
-        status = look(folder, name)
+        status = lstat_at(folder, name)
         if status is None:
             return None
         kind = kind_of(status.st_mode)
         target = os.fsencode(os.readlink(name, dir_fd=folder)).decode("utf-8", "replace") if kind == "link" else None
     shown = os.fsencode(name).decode("utf-8", "replace")
-    return Entry(shown, kind, status.st_size, status.st_mtime, target, shown == name)
+    return FolderEntry(shown, kind, status.st_size, status.st_mtime, target, shown == name)
 
 
 def kind_of(mode: int) -> Kind:

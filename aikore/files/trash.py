@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from aikore.errors import InvalidPathError, NotFoundError
+from aikore.base.errors import InvalidPathError, NotFoundError
 from aikore.files.listing import kind_of
 from aikore.files.tree import (
     DIRECTORY,

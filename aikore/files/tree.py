@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from aikore.config import Settings
-from aikore.disk import require_no_mounts
-from aikore.errors import (
+from aikore.base.disk import require_no_mounts
+from aikore.base.errors import (
     AiKoreError,
     ConflictError,
     ForbiddenError,
@@ -27,6 +26,7 @@ from aikore.errors import (
     ReadOnlyError,
     StorageError,
 )
+from aikore.config.home import HomeSettings
 from aikore.instances.cards import CARD_NAME
 from aikore.instances.files import FILES_TRASH
 
@@ -101,7 +101,7 @@ class Place:
             raise ReadOnlyError(f"{parts[0]} belongs to AiKore and is not changed from here. {advice}")
 
 
-def place_of(settings: Settings, slug: str, name: PlaceName) -> Place:
+def place_of(settings: HomeSettings, slug: str, name: PlaceName) -> Place:
     """Return a folder of an instance."""
     parent = settings.instances_dir if name is PlaceName.INSTANCE else settings.outputs_dir
     return Place(name, parent, slug, settings.disk_reserve_bytes)
@@ -122,7 +122,7 @@ def opened(folder: int, name: str) -> Iterator[int]:
             os.close(fd)
 
 
-def look(folder: int, name: str) -> os.stat_result | None:
+def lstat_at(folder: int, name: str) -> os.stat_result | None:
     """Return what lies there, links not followed; None when nothing does."""
     with suppress(FileNotFoundError):
         return os.lstat(name, dir_fd=folder)
@@ -142,7 +142,7 @@ def rename_new(source: int, name: str, target: int, new_name: str) -> None:
         number = ctypes.get_errno()
         if number not in (errno.EINVAL, errno.ENOSYS):
             raise OSError(number, os.strerror(number), new_name)
-    if look(target, new_name) is not None:  # a file system that cannot tell (NFS, FAT)
+    if lstat_at(target, new_name) is not None:  # a file system that cannot tell (NFS, FAT)
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new_name)
     os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=target)
 

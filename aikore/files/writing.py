@@ -17,9 +17,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
-from aikore.disk import require_space
-from aikore.errors import ConflictError, InvalidError, InvalidPathError, StaleError
-from aikore.files.tree import Parts, Place, look, opened, refusals, rename_new, require_unmounted
+from aikore.base.disk import require_space
+from aikore.base.errors import ConflictError, InvalidError, InvalidPathError, StaleError
+from aikore.files.tree import Parts, Place, lstat_at, opened, refusals, rename_new, require_unmounted
 from aikore.naming import new_file_parts
 
 TEXT_MAX = 2 * 2**20
@@ -154,7 +154,7 @@ def _encode(content: str) -> bytes:
 
 def _check_version(folder: int, name: str, expected: str | None) -> int | None:
     """Return the mode of the file that is to be replaced, None when there is none. Raises StaleError."""
-    present = look(folder, name)
+    present = lstat_at(folder, name)
     if expected is None:
         if present is not None:
             raise ConflictError(f"{name[:200]!r} already exists. Say in If-Match which version you edited.")
@@ -174,7 +174,7 @@ def mode_to_replace(folder: int, name: str, overwrite: bool) -> int | None:
 
     Raises ConflictError: only a plain file is ever replaced, and only with ``overwrite``.
     """
-    present = look(folder, name)
+    present = lstat_at(folder, name)
     if present is None:
         return None
     if not stat.S_ISREG(present.st_mode):
@@ -210,7 +210,7 @@ def move(place: Place, parts: Parts, to: Parts) -> None:
         _changing,
         refusals("/".join(to)),
     ):
-        if look(source, name) is None:
+        if lstat_at(source, name) is None:
             raise FileNotFoundError(2, "", name)
         require_unmounted(source, name, "be moved")
         rename_new(source, name, target, new_name)

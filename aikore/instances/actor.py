@@ -13,9 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from aikore import sockets
-from aikore.database.times import utcnow
-from aikore.errors import AiKoreError, BrokenInstanceError, NotFoundError, NotStoppedError, PortInUseError
+from aikore.base import sockets
+from aikore.base.errors import (
+    AiKoreError,
+    BrokenInstanceError,
+    NotFoundError,
+    NotReadyError,
+    NotStoppedError,
+    PortInUseError,
+)
+from aikore.base.times import utcnow
 from aikore.instances import lifecycle
 from aikore.instances.failures import Failure, diagnose
 from aikore.instances.files import last_lines
@@ -23,7 +30,7 @@ from aikore.instances.lifecycle import Examined, Harm, Input, State, Status, ste
 from aikore.instances.probe import Answer, Found, Listening, Target, Whose, look, who_has
 from aikore.instances.rows import InstanceRow
 from aikore.instances.runs import Note, ending_of
-from aikore.launch.keeper import machine_session
+from aikore.launch.keeper.process import machine_session
 from aikore.launch.protocol import Handle, Launcher, RunExit, RunRecord, RunSpec
 from aikore.launch.stages import StageWatcher, read_stage
 from aikore.proxy.flags import Flags
@@ -43,6 +50,8 @@ ADOPTION_LOOK = 0.5
 """Seconds an adopted app gets to answer before the first status is told."""
 ADOPTION_LIMIT = 30.0
 """Seconds after which a folder that does not answer (a dead network disk) no longer holds up the others."""
+BROKEN_LIMIT = 2.0
+"""The same for an instance that was broken before: it holds up nobody but who wishes something of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +68,8 @@ class Readiness:
     health_timeout: float
 
 
-class Workshop(Protocol):
-    """What an actor needs of the house."""
+class ActorHost(Protocol):
+    """What an actor needs of the house: what it asks, and what it tells."""
 
     launcher: Launcher
     stages: StageWatcher
@@ -85,13 +94,23 @@ class _LookAgain:
     """Asks the actor to look whether the instance can be used, as it or its disk may have changed."""
 
 
-Item = tuple[Input | _Retire | _LookAgain, asyncio.Future[None] | None]
+class _EnsureReady:
+    """Asks the actor to start the instance where it does not run."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        self.reached: asyncio.Future[State] | None = None
+        """Done when the instance is ready, or when it is clear that it will not be by itself."""
+
+
+Ask = Input | _Retire | _LookAgain | _EnsureReady
+Item = tuple[Ask, asyncio.Future[None] | None]
 
 
 class Actor:
     """Holds the state of one instance, its handle and its looking tasks."""
 
-    def __init__(self, row: InstanceRow, workshop: Workshop) -> None:
+    def __init__(self, row: InstanceRow, host: ActorHost) -> None:
         self.row = row
         self.state = State(run=row.last_run)
         self.status_since: datetime = utcnow()
@@ -100,8 +119,8 @@ class Actor:
         """What is known of an error's cause; None while there is none."""
         self.handle: Handle | None = None
         self._listening: Listening | None = None
-        self._flag = workshop.flags.of(row.slug)
-        self._workshop = workshop
+        self._flag = host.flags.of(row.slug)
+        self._host = host
         self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._retired = False
         self._look_due = False
@@ -109,6 +128,7 @@ class Actor:
         self._starved = False
         self.out_of_memory: Callable[[], bool] = lambda: False
         """Says whether the system has just killed something for want of memory. Blocking."""
+        self._waiting: list[tuple[Callable[[State], bool], asyncio.Future[State]]] = []
         self._retry: asyncio.TimerHandle | None = None
         self._quiet: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -117,7 +137,7 @@ class Actor:
 
     @property
     def folder(self) -> Path:
-        return self._workshop.folder(self.row)
+        return self._host.folder(self.row)
 
     @property
     def pid(self) -> int | None:
@@ -154,7 +174,39 @@ class Actor:
             self._look_due = True
             self._queue.put_nowait((_LookAgain(), None))
 
-    async def _ask(self, item: Input | _Retire) -> None:
+    async def ensure_ready(self, why: str) -> None:
+        """Return when the instance is started; start it where it does not run.
+
+        Raises what stands in the way of a start, and NotReadyError when it ended before it was ready. One that is
+        slow is waited for; how long is the caller's to say.
+        """
+        wish = _EnsureReady(why)
+        await self._ask(wish)
+        assert wish.reached is not None, "the actor sets it when it takes the wish"
+        state = await wish.reached
+        if state.status is not Status.STARTED:
+            raise NotReadyError(f"{self.row.name} is not ready: {state.detail or 'it was stopped'}.")
+
+    async def until(self, there: Callable[[State], bool]) -> State:
+        """Return the first state that is ``there``: the present one, or one to come. Raises NotFoundError.
+
+        Every state is looked at, however short it is.
+        """
+        return await self._expect(there)
+
+    def _expect(self, there: Callable[[State], bool]) -> asyncio.Future[State]:
+        reached: asyncio.Future[State] = asyncio.get_running_loop().create_future()
+        self._waiting.append((there, reached))
+        self._tell_waiting()
+        return reached
+
+    def _tell_waiting(self) -> None:
+        for there, reached in self._waiting:
+            if not reached.done() and there(self.state):
+                reached.set_result(self.state)
+        self._waiting = [one for one in self._waiting if not one[1].done()]
+
+    async def _ask(self, item: Ask) -> None:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait((item, answer))
         await answer
@@ -176,7 +228,11 @@ class Actor:
         for timer in (self._retry, self._quiet):
             if timer:
                 timer.cancel()
-        self._workshop.stages.forget(self.folder)
+        self._host.stages.forget(self.folder)
+        for _, reached in self._waiting:
+            if not reached.done():
+                reached.set_exception(NotFoundError(f"{self.row.name} is not there any more."))
+        self._waiting = []
 
     async def _run(self) -> None:
         while True:
@@ -208,21 +264,28 @@ class Actor:
         elif state.retry_pending:
             self.state = replace(state, retry_pending=False, detail=unforeseen(error))
         with suppress(Exception):
+            self._tell_waiting()
             if self.state is not state:
                 self._status_changed(state.status)
-            self._workshop.changed(self)
+            self._host.changed(self)
 
     def _holds(self, run: int) -> bool:
         """Say whether a program of this run is held, so that its end will be told."""
         return self.handle is not None and self.handle.record.run == run
 
-    async def _take(self, item: Input | _Retire | _LookAgain) -> None:
+    async def _take(self, item: Ask) -> None:
         if isinstance(item, _Retire):
             self._retire_now()
             return
         if isinstance(item, _LookAgain):
             self._look_due = False
             await self._look_now()
+            return
+        if isinstance(item, _EnsureReady):
+            if not lifecycle.is_on_its_way(self.state):
+                log.info("%s is started: %s", self.row.slug, item.why)
+                await self._take(lifecycle.Start())
+            item.reached = self._expect(lifecycle.is_decided)
             return
         wished = isinstance(item, lifecycle.Start | lifecycle.Restart)
         if wished and self._retired:
@@ -233,7 +296,7 @@ class Actor:
                 raise BrokenInstanceError(self.state.detail)
         resting = self.state.status in lifecycle.RESTING
         if wished and (resting or isinstance(item, lifecycle.Restart)):
-            await self._workshop.check_gpus(self.row)
+            await self._host.check_gpus(self.row)
         if wished and resting:
             await self._check_port()
         await self.feed(item)
@@ -253,12 +316,13 @@ class Actor:
 
     def _port_user(self) -> str | None:
         inodes = sockets.local(self.row.port)
-        return who_has(inodes, self._workshop.name_of) if inodes else None
+        return who_has(inodes, self._host.name_of) if inodes else None
 
     async def feed(self, given: Input) -> None:
         """Take one input: next state, then its effects. Only the actor's own task and its adoption call this."""
         before = self.state
         self.state, effects = step(before, given, lifecycle.RestartPolicy(self.row.restart_policy))
+        self._tell_waiting()
         if isinstance(given, lifecycle.Exited | lifecycle.SpawnFailed) and self.state is not before:
             self._note_ending(before, given)
             self._last_words = given.tail if isinstance(given, lifecycle.Exited) else ()
@@ -268,7 +332,7 @@ class Actor:
         if self.state.status is not before.status:
             self._status_changed(before.status)
         if self.state != before:
-            self._workshop.changed(self)
+            self._host.changed(self)
         for effect in effects:
             await self._perform(effect)
 
@@ -280,7 +344,7 @@ class Actor:
             note["ended_at"] = utcnow_from(given.ended_at) if given.ended_at else None
         else:
             note["started_at"] = note["ended_at"] = utcnow()
-        self._workshop.note_run(self, before.run, note)
+        self._host.note_run(self, before.run, note)
 
     def _status_changed(self, before: Status) -> None:
         log.info("%s: %s → %s %s", self.row.slug, before, self.state.status, self.state.detail)
@@ -297,8 +361,8 @@ class Actor:
             loop = asyncio.get_running_loop()
             quiet = lifecycle.QuietPassed(self.state.run)
             self._quiet = loop.call_later(lifecycle.QUIET_TIME, self.tell, quiet)
-            self._workshop.became_ready(self)
-            self._workshop.note_run(self, self.state.run, {"ready_at": self.status_since})
+            self._host.became_ready(self)
+            self._host.note_run(self, self.state.run, {"ready_at": self.status_since})
         if self.state.status in lifecycle.RESTING:
             self.started_at = None
             self._stop_watching()
@@ -306,7 +370,7 @@ class Actor:
     def _stop_watching(self) -> None:
         if self._watcher:
             self._watcher.cancel()
-        self._workshop.stages.forget(self.folder)
+        self._host.stages.forget(self.folder)
 
     async def _perform(self, effect: lifecycle.Effect) -> None:
         match effect:
@@ -325,9 +389,9 @@ class Actor:
 
     async def _spawn(self, run: int) -> None:
         try:
-            spec = await self._workshop.prepare(self.row, run)
+            spec = await self._host.prepare(self.row, run)
             await self._listen_for_stages(run, clear=True)
-            handle = await self._workshop.launcher.start(spec)
+            handle = await self._host.launcher.start(spec)
         except AiKoreError as error:
             await self.feed(lifecycle.SpawnFailed(run, error.message))
             return
@@ -336,18 +400,18 @@ class Actor:
             await self.feed(lifecycle.SpawnFailed(run, unforeseen(error)))
             return
         self._hold(handle)
-        self._workshop.changed(self)
+        self._host.changed(self)
 
     def _hold(self, handle: Handle) -> None:
         self.handle = handle
         self._waiter = asyncio.create_task(self._await_exit(handle))
-        self._listening = Listening(handle, self.row.port, self._flag, self._workshop.name_of)
+        self._listening = Listening(handle, self.row.port, self._flag, self._host.name_of)
         self.started_at = utcnow_from(handle.record.started_at)
         self._note_start(handle.record)
 
     def _note_start(self, record: RunRecord) -> None:
         note: Note = {"started_at": utcnow_from(record.started_at), "log_offset": record.log_offset}
-        self._workshop.note_run(self, record.run, note)
+        self._host.note_run(self, record.run, note)
 
     async def _await_exit(self, handle: Handle) -> None:
         ended = await handle.wait()
@@ -371,7 +435,7 @@ class Actor:
         )
 
     async def _listen_for_stages(self, run: int, clear: bool) -> None:
-        await self._workshop.stages.watch(self.folder, lambda text: self.tell(lifecycle.Stage(run, text)), clear)
+        await self._host.stages.watch(self.folder, lambda text: self.tell(lifecycle.Stage(run, text)), clear)
 
     # Looking ------------------------------------------------------------------------------------------------
 
@@ -393,7 +457,7 @@ class Actor:
                 return
 
     async def _look_after(self, run: int, listening: Listening) -> None:
-        readiness = self._workshop.readiness(self.row)
+        readiness = self._host.readiness(self.row)
         if readiness.target is None:
             if readiness.window is not None:
                 await self._until_window(run, readiness, readiness.window)
@@ -481,8 +545,8 @@ class Actor:
 
     async def _examined(self) -> Examined:
         try:
-            async with asyncio.timeout(ADOPTION_LIMIT):
-                return await self._workshop.examine(self.row)
+            async with asyncio.timeout(BROKEN_LIMIT if self.state.harm else ADOPTION_LIMIT):
+                return await self._host.examine(self.row)
         except TimeoutError:
             return Examined(Harm.ALL, f"Its folder instances/{self.row.slug} does not answer. Is its disk well?")
         except Exception as error:
@@ -504,10 +568,10 @@ class Actor:
         await self.feed(found)
         if before.harm and self.state != before:
             log.info("%s can be used again: %s", self.row.slug, self.state.status)
-            self._workshop.changed(self)
+            self._host.changed(self)
 
     async def _adopt(self) -> None:
-        found = await self._workshop.launcher.adopt(self.folder)
+        found = await self._host.launcher.adopt(self.folder)
         if found is None:
             return
         if isinstance(found, RunRecord):
@@ -520,7 +584,7 @@ class Actor:
         await self._first_look(record.run)
 
     async def _first_look(self, run: int) -> None:
-        readiness = self._workshop.readiness(self.row)
+        readiness = self._host.readiness(self.row)
         found = await self._listening.look() if self._listening else Found(Whose.NOBODY)
         if readiness.window is not None:
             well = await asyncio.to_thread(os.path.exists, readiness.window)

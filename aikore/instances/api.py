@@ -1,4 +1,4 @@
-"""The HTTP routes of instances and their trash. Thin: the manager knows the rules."""
+"""The HTTP routes of instances and their trash. Thin: the trades of the manager know the rules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from aikore.auth.access import needs
 from aikore.auth.guard import DETAIL_KEY
 from aikore.auth.identity import identity_in
 from aikore.auth.permissions import Permission
-from aikore.errors import InvalidError
+from aikore.base.errors import InvalidError
+from aikore.base.problems import problem_responses
 from aikore.instances import lifecycle
 from aikore.instances.actor import Actor
 from aikore.instances.manager import Manager
@@ -30,7 +31,6 @@ from aikore.instances.schemas import (
 )
 from aikore.instances.views import shown
 from aikore.naming import localise
-from aikore.problems import problem_responses
 
 Key = Annotated[str, Path(min_length=1, max_length=80, description="An instance's id or slug.")]
 Slug = Annotated[str, Path(min_length=1, max_length=80, description="The folder's name.")]
@@ -48,12 +48,12 @@ def _json(request: Request, data: Any, status: int = 200) -> Response:
 
 def _instance(request: Request, manager: Manager, actor: Actor, status: int = 200) -> Response:
     """Answer with an instance, as whoever asks may see it."""
-    return _json(request, shown(manager.view(actor), identity_in(request.scope).permissions), status)
+    return _json(request, shown(manager.publisher.view(actor), identity_in(request.scope).permissions), status)
 
 
 def _instances(request: Request, manager: Manager) -> Response:
     permissions = identity_in(request.scope).permissions
-    return _json(request, [shown(view, permissions) for view in manager.list_views()])
+    return _json(request, [shown(view, permissions) for view in manager.publisher.list_views()])
 
 
 def _made(request: Request, manager: Manager, actor: Actor, status: int = 201) -> Response:
@@ -92,23 +92,23 @@ def _add_instances(routes: APIRouter, manager: Manager) -> None:
     )
     async def create_instance(request: Request, wanted: InstanceCreate) -> Response:
         """Make an instance from a blueprint."""
-        return _made(request, manager, await manager.create(wanted))
+        return _made(request, manager, await manager.creation.create(wanted))
 
     @routes.post("/api/instances/order", response_model=list[Instance], dependencies=needs(Permission.INSTANCES_EDIT))
     async def order_instances(request: Request, wanted: Order) -> Response:
         """Set the order in which instances are listed."""
-        await manager.arrange(wanted.ids)
+        await manager.changes.arrange(wanted.ids)
         return _instances(request, manager)
 
     @routes.get("/api/instances/{id}", response_model=Instance, dependencies=needs(Permission.INSTANCES_VIEW))
     async def get_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Show one instance."""
-        return _instance(request, manager, manager.actor(id))
+        return _instance(request, manager, manager.registry.get(id))
 
     @routes.get("/api/instances/{id}/runs", response_model=list[Run], dependencies=needs(Permission.INSTANCES_VIEW))
     async def list_runs(request: Request, id: Key) -> Response:  # noqa: A002
         """List the last 200 runs, newest first."""
-        return _json(request, await manager.runs.of(manager.actor(id).row.id))
+        return _json(request, await manager.runs.of(manager.registry.get(id).row.id))
 
     @routes.patch(
         "/api/instances/{id}",
@@ -118,8 +118,8 @@ def _add_instances(routes: APIRouter, manager: Manager) -> None:
     )
     async def change_instance(request: Request, id: Key, wanted: InstanceChange) -> Response:  # noqa: A002
         """Change an instance; what the program uses takes effect at its next start."""
-        actor = manager.actor(id)
-        await manager.change(actor, wanted)
+        actor = manager.registry.get(id)
+        await manager.changes.change(actor, wanted)
         return _instance(request, manager, actor)
 
     @routes.delete(
@@ -134,7 +134,7 @@ def _add_instances(routes: APIRouter, manager: Manager) -> None:
         force: Annotated[bool, Query(description="Stop it first if it runs.")] = False,
     ) -> Response:
         """Move an instance to the trash."""
-        await manager.delete(manager.actor(id), permanent, force)
+        await manager.removal.delete(manager.registry.get(id), permanent, force)
         return Response(status_code=204)
 
     @routes.post(
@@ -146,12 +146,12 @@ def _add_instances(routes: APIRouter, manager: Manager) -> None:
     )
     async def copy_instance(request: Request, id: Key, wanted: InstanceCopy) -> Response:  # noqa: A002
         """Clone an instance's choices and files."""
-        return _made(request, manager, await manager.copy(manager.actor(id), wanted.name))
+        return _made(request, manager, await manager.creation.copy(manager.registry.get(id), wanted.name))
 
 
 def _add_wishes(routes: APIRouter, manager: Manager) -> None:
     async def wish(request: Request, key: str, given: lifecycle.Input) -> Response:
-        actor = manager.actor(key)
+        actor = manager.registry.get(key)
         await actor.wish(given)
         return _instance(request, manager, actor, 202)
 
@@ -193,8 +193,8 @@ def _add_wishes(routes: APIRouter, manager: Manager) -> None:
     @routes.post("/api/instances/{id}/rebuild", response_model=Instance, dependencies=needs(Permission.INSTANCES_RUN))
     async def rebuild_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Have the environment rebuilt at the next start."""
-        actor = manager.actor(id)
-        await manager.rebuild(actor)
+        actor = manager.registry.get(id)
+        await manager.changes.rebuild(actor)
         return await after(request, actor)
 
     @routes.post(
@@ -205,8 +205,8 @@ def _add_wishes(routes: APIRouter, manager: Manager) -> None:
     )
     async def activate_instance(request: Request, id: Key) -> Response:  # noqa: A002
         """Give an instance the active slot: it also answers at /comfyui/ and at ComfyUI's own paths."""
-        actor = manager.actor(id)
-        await manager.activate(actor)
+        actor = manager.registry.get(id)
+        await manager.changes.activate(actor)
         return await after(request, actor)
 
 
@@ -218,7 +218,7 @@ def _add_script(routes: APIRouter, manager: Manager) -> None:
     @routes.get("/api/instances/{id}/script", response_model=Script, dependencies=needs(Permission.SCRIPTS_READ))
     async def read_script(id: Key) -> Response:  # noqa: A002
         """Read the launch script."""
-        return answer(*await manager.read_script(manager.actor(id)))
+        return answer(*await manager.scripts.read(manager.registry.get(id)))
 
     @routes.get(
         "/api/instances/{id}/script/blueprint",
@@ -227,7 +227,7 @@ def _add_script(routes: APIRouter, manager: Manager) -> None:
     )
     async def read_script_blueprint(request: Request, id: Key) -> Response:  # noqa: A002
         """Read the present text of the script's blueprint, to compare."""
-        return _json(request, await manager.compare_script(manager.actor(id)))
+        return _json(request, await manager.scripts.compare(manager.registry.get(id)))
 
     @routes.put(
         "/api/instances/{id}/script",
@@ -240,7 +240,7 @@ def _add_script(routes: APIRouter, manager: Manager) -> None:
         if if_match is None:
             raise InvalidError("Say in If-Match which version you edited (the ETag you got when reading).")
         expected = if_match.strip().removeprefix("W/").strip('"')
-        version = await manager.save_script(manager.actor(id), script.content, expected)
+        version = await manager.scripts.save(manager.registry.get(id), script.content, expected)
         return answer(script.content, version)
 
 
@@ -248,7 +248,7 @@ def _add_trash(routes: APIRouter, manager: Manager) -> None:
     @routes.get("/api/trash", response_model=list[Trashed], dependencies=needs(Permission.INSTANCES_VIEW))
     async def list_trash(request: Request) -> Response:
         """List deleted instances, newest first."""
-        return _json(request, manager.trash())
+        return _json(request, manager.trashcan.entries())
 
     @routes.post(
         "/api/trash/{id}/restore",
@@ -258,12 +258,12 @@ def _add_trash(routes: APIRouter, manager: Manager) -> None:
     )
     async def restore_instance(request: Request, id: EntryId) -> Response:  # noqa: A002
         """Bring a deleted instance back."""
-        return _made(request, manager, await manager.restore(id), 200)
+        return _made(request, manager, await manager.restoration.restore(id), 200)
 
     @routes.get("/api/unlisted", response_model=list[UnlistedFolder], dependencies=needs(Permission.INSTANCES_VIEW))
     async def list_unlisted(request: Request) -> Response:
         """List folders in `instances/` that belong to no instance, as a lost database leaves them."""
-        return _json(request, await manager.unlisted())
+        return _json(request, await manager.restoration.unlisted())
 
     @routes.post(
         "/api/unlisted/{slug}/take-in",
@@ -274,10 +274,10 @@ def _add_trash(routes: APIRouter, manager: Manager) -> None:
     )
     async def take_in(request: Request, slug: Slug) -> Response:
         """Make an instance of such a folder again; what runs in it goes on."""
-        return _made(request, manager, await manager.take_in(slug))
+        return _made(request, manager, await manager.restoration.take_in(slug))
 
     @routes.delete("/api/trash/{id}", status_code=204, dependencies=needs(Permission.INSTANCES_EDIT))
     async def remove_from_trash(id: EntryId) -> Response:  # noqa: A002
         """Remove a deleted instance for good."""
-        await manager.remove_from_trash(id)
+        await manager.removal.purge(id)
         return Response(status_code=204)

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from aikore import identity
-from aikore.disk import read_small, write_whole
+from aikore.base import home_identity
+from aikore.base.disk import read_small, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def house_of(home: Path) -> dict[str, str]:
 
 
 def _house_id(home: Path) -> str | None:
-    found = identity.read(home)
+    found = home_identity.read(home)
     return found.id if found else None
 
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from aikore import sockets
-from aikore.config import Settings
-from aikore.errors import ConflictError
-from aikore.identity import Original
+from aikore.base import sockets
+from aikore.base.errors import ConflictError
+from aikore.base.home_identity import Original
+from aikore.config.instances import InstanceSettings
 from aikore.instances import ports
 from aikore.instances.cards import CARD_NAME
 from aikore.instances.rows import InstanceRow
@@ -22,10 +22,13 @@ from aikore.launch.stages import STAGE_NAME
 RUN_FILES = (RECORD_NAME, LOCK_NAME, STAGE_NAME, CARD_NAME)
 """What tells of a run and whose it is; in a copy it tells of the original's."""
 
+OWN = ("instances", "outputs", "trashcan")
+"""Folders of a house in which it deletes."""
+
 NGINX_FILES = ("nginx.json", "nginx.pid")
 
 
-def forget_runs(settings: Settings) -> None:
+def forget_runs(settings: InstanceSettings) -> None:
     """Remove from a copy what speaks of the original's processes. What it reaches by a link is the original's."""
     home = settings.home.resolve()
     folders = [path for path in settings.instances_dir.iterdir() if path.resolve() == home / "instances" / path.name]
@@ -37,7 +40,7 @@ def forget_runs(settings: Settings) -> None:
             record.unlink()
 
 
-def readdress(rows: Sequence[InstanceRow], settings: Settings, original: Original) -> dict[int, dict[str, Any]]:
+def readdress(rows: Sequence[InstanceRow], settings: InstanceSettings, original: Original) -> dict[int, dict[str, Any]]:
     """Return the changes that rows of a copy need, so that both houses can run side by side: id → fields.
 
     While the original lives all ports are its own; else only those on which somebody listens now.
@@ -59,7 +62,7 @@ def readdress(rows: Sequence[InstanceRow], settings: Settings, original: Origina
     return {number: fields for number, fields in changes.items() if fields}
 
 
-def shared_folders(settings: Settings) -> list[str]:
+def shared_folders(settings: InstanceSettings) -> list[str]:
     """Return the data folders of a copy that are links out of it, so the original's too."""
     folders = (settings.instances_dir, settings.outputs_dir, settings.models_dir, settings.trash_dir)
     home = settings.home.resolve()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from aikore.errors import InvalidPathError, NotFoundError
+from aikore.base.errors import InvalidPathError, NotFoundError
 from aikore.instances.cards import CARD_NAME, foreign_home
 from aikore.instances.files import InstanceFiles
 from aikore.instances.lifecycle import Examined, Harm

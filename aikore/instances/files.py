@@ -17,8 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aikore.config import Settings
-from aikore.disk import (
+from aikore.base.disk import (
     NOT_PLAIN,
     directory_size,
     open_plain,
@@ -29,11 +28,12 @@ from aikore.disk import (
     storage,
     write_whole,
 )
-from aikore.errors import InvalidError, NotFoundError
+from aikore.base.errors import InvalidError, NotFoundError
+from aikore.config.home import HomeSettings
 from aikore.instances.cards import CARD_NAME
 from aikore.instances.trash import DOOMED, new_entry_id
 from aikore.launch.desktop import FOLDER_NAME as DESKTOP
-from aikore.launch.keeper import ROTATED
+from aikore.launch.keeper.segments import ROTATED
 from aikore.naming import contained
 
 SCRIPT_NAME = "launch.sh"
@@ -99,9 +99,10 @@ def _log_start(logs: Path) -> int:
 class InstanceFiles:
     """The folders of all instances of one home."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: HomeSettings) -> None:
         self._settings = settings
         self.home = settings.home
+        self.root = settings.instances_dir
 
     def folder(self, slug: str) -> Path:
         return self._settings.instances_dir / slug

@@ -263,6 +263,21 @@ def actions(state: State) -> tuple[str, ...]:
             return ("stop", "restart", "edit", "copy")
 
 
+def is_on_its_way(state: State) -> bool:
+    """Say whether an instance is ready or may become so without a wish."""
+    return state.status in (Status.STARTING, Status.STARTED, Status.STALLED) or state.start_again or state.retry_pending
+
+
+def is_decided(state: State) -> bool:
+    """Say whether an instance is ready, or will not be without another wish."""
+    return state.status is Status.STARTED or not is_on_its_way(state)
+
+
+def is_over(state: State) -> bool:
+    """Say whether nothing of a run is left."""
+    return state.status not in ALIVE
+
+
 def _spawn(state: State) -> Outcome:
     run = state.run + 1
     return State(Status.STARTING, run, restarts=state.restarts), (Spawn(run), Probe(run))

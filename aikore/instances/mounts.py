@@ -7,7 +7,7 @@ import os
 import select
 from contextlib import ExitStack, suppress
 
-from aikore.disk import MOUNTS
+from aikore.base.disk import MOUNTS
 
 
 class MountWatch:

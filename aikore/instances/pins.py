@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 from typing_extensions import TypedDict
 
-from aikore.errors import GpuGoneError, InvalidError, UnknownGpuError
+from aikore.base.errors import GpuGoneError, InvalidError, UnknownGpuError
 from aikore.launch.environment import Device, Devices
 from aikore.monitor.gpu import Gpu
 from aikore.monitor.gpus import Inventory

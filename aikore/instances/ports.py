@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 
-from aikore.errors import ConflictError
+from aikore.base.errors import ConflictError
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:

@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 import h11
 
-from aikore import procfs, sockets
+from aikore.base import procfs, sockets
 from aikore.launch.protocol import Handle
 from aikore.proxy.flags import Flag
 

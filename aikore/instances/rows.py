@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import JSON, BigInteger, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from aikore.base.times import utcnow
 from aikore.database.engine import Base
-from aikore.database.times import utcnow
 
 
 class InstanceRow(Base):

@@ -5,6 +5,7 @@ A run that has ended is never changed, so a manager that learns of an ending aga
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from enum import StrEnum
 from typing import Any
@@ -12,9 +13,9 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from aikore.base.errors import StorageError
+from aikore.base.times import parse, stamp
 from aikore.database.engine import Database
-from aikore.database.times import parse, stamp
-from aikore.errors import StorageError
 from aikore.instances.lifecycle import Exited, SpawnFailed, State, Status, reason
 from aikore.instances.rows import RunRow
 
@@ -66,6 +67,7 @@ class RunBook:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._pending: dict[tuple[int, int], Note] = {}
+        self._writing = asyncio.Lock()
 
     def note(self, instance: int, number: int, note: Note) -> None:
         """Remember what has become known of a run; the first word on each column counts."""
@@ -73,23 +75,24 @@ class RunBook:
         self._pending[instance, number] = note | known
 
     async def write(self) -> None:
-        """Write what was noted. Raises StorageError and keeps the notes when the disk refuses."""
-        if not self._pending:
-            return
-        pending, self._pending = self._pending, {}
-        try:
-            await self._database.run(lambda s: _write(s, pending))
-        except BaseException:
-            for (instance, number), note in pending.items():
-                self._pending[instance, number] = self._pending.get((instance, number), {}) | note
-            raise
+        """Return when all that was noted is written. Raises StorageError and keeps the notes when the disk refuses."""
+        async with self._writing:
+            if not self._pending:
+                return
+            pending, self._pending = self._pending, {}
+            try:
+                await self._database.run(lambda s: _write(s, pending))
+            except BaseException:
+                for (instance, number), note in pending.items():
+                    self._pending[instance, number] = self._pending.get((instance, number), {}) | note
+                raise
 
     async def of(self, instance: int) -> list[dict[str, Any]]:
         """Return an instance's runs, newest first; on a full disk, what could be written of them."""
         with suppress(StorageError):
             await self.write()
         query = select(RunRow).where(RunRow.instance_id == instance).order_by(RunRow.number.desc())
-        rows = await self._database.run(lambda s: list(s.scalars(query)))
+        rows = await self._database.read(lambda s: list(s.scalars(query)))
         return [_view(row) for row in rows]
 
     def drop(self, instance: int) -> None:

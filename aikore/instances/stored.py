@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
-from aikore.database.times import utcnow
+from aikore.base.times import utcnow
 from aikore.instances.lifecycle import RestartPolicy
 from aikore.instances.rows import InstanceRow
 from aikore.naming import HOSTNAME, SLUG, name_key

@@ -8,7 +8,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from aikore.auth.permissions import Permission
-from aikore.events import Part, Projection, Topic, whole
+from aikore.base.events import Part, Projection, Topic, whole
 from aikore.instances import views
 from aikore.instances.schemas import Instance, Trashed
 

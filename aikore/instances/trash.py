@@ -22,10 +22,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aikore.config import Settings
-from aikore.disk import FULL, read_small, remove_tree, require_no_mounts, require_space, storage, write_whole
-from aikore.errors import ConflictError, NotFoundError, StorageError
-from aikore.instances.cards import read_card
+from aikore.base.disk import FULL, read_small, remove_tree, require_no_mounts, require_space, storage, write_whole
+from aikore.base.errors import ConflictError, NotFoundError, StorageError
+from aikore.config.home import HomeSettings
+from aikore.instances.cards import foreign_home, read_card
 from aikore.monitor.folders import measure
 
 INSTANCE, OUTPUTS = "instance", "outputs"
@@ -86,7 +86,8 @@ def deleted_at(entry_id: str) -> datetime:
 class Trash:
     """The trash of one home."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: HomeSettings) -> None:
+        self._home = settings.home
         self._folder = settings.trash_dir
         self._homes = {INSTANCE: settings.instances_dir, OUTPUTS: settings.outputs_dir}
         self._reserve = settings.disk_reserve_bytes
@@ -96,7 +97,8 @@ class Trash:
     def throw_away(self, slug: str, card: dict[str, Any]) -> Moves:
         """Move an instance's parts to the trash; the caller undoes it when the row stays.
 
-        Raises MountedError when something is mounted in them, StorageError when the disk refuses.
+        Raises MountedError when something is mounted in them, ConflictError when they are another house's, StorageError
+        when the disk refuses.
         """
         sources = self._sources(slug, "be moved to the trash")
         moves = Moves(new_entry_id(slug))
@@ -141,10 +143,16 @@ class Trash:
         return moves
 
     def _sources(self, slug: str, doing: str) -> dict[str, Path]:
-        """Return the parts that are there, dangling links too. Raises MountedError."""
+        """Return the parts that are there, dangling links too. Raises MountedError, ConflictError."""
         sources = {part: home / slug for part, home in self._homes.items() if os.path.lexists(home / slug)}
         for source in sources.values():
             require_no_mounts(source, doing)
+        folder = self._homes[INSTANCE] / slug
+        if not folder.is_symlink() and (theirs := foreign_home(folder, self._home)):
+            raise ConflictError(
+                f"The folder {folder.resolve()} belongs to the AiKore in {theirs}, so it cannot {doing} here. "
+                "Nothing was changed."
+            )
         return sources
 
     # Looking ------------------------------------------------------------------------------------------------
@@ -344,7 +352,7 @@ def _listed(folder: Path) -> list[str]:
 
 
 def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+    return not path.is_symlink() and path.is_dir()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from aikore import naming
+from aikore.base.disk import read_small
+from aikore.base.errors import AiKoreError
 from aikore.blueprints.header import parse_header
 from aikore.blueprints.library import Blueprint
-from aikore.disk import read_small
-from aikore.errors import AiKoreError
 from aikore.instances.cards import CARD_NAME, read_card
 from aikore.instances.files import SCRIPT_MAX, SCRIPT_NAME
 from aikore.launch.records import read_record

@@ -7,16 +7,16 @@ from typing import Any
 
 from aikore import naming
 from aikore.auth.permissions import Permission
+from aikore.base.times import stamp
 from aikore.blueprints.header import Header
-from aikore.config import Settings
-from aikore.database.times import stamp
+from aikore.config.door import DoorSettings
 from aikore.instances.actor import Actor
 from aikore.instances.lifecycle import actions
 from aikore.instances.rows import InstanceRow
 from aikore.instances.trash import TrashEntry
 
 
-def instance_view(actor: Actor, header: Header, settings: Settings) -> dict[str, Any]:
+def instance_view(actor: Actor, header: Header, settings: DoorSettings) -> dict[str, Any]:
     """Return the JSON of an instance (schema: :class:`aikore.instances.schemas.Instance`)."""
     row, state = actor.row, actor.state
     return {
@@ -90,7 +90,7 @@ def configuration(row: InstanceRow) -> dict[str, Any]:
     }
 
 
-def _urls(row: InstanceRow, settings: Settings) -> dict[str, str | None]:
+def _urls(row: InstanceRow, settings: DoorSettings) -> dict[str, str | None]:
     scheme = "https" if settings.tls_cert else "http"
     return {
         "path": naming.path_url(row.slug, settings.root_path),

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from aikore.disk import open_plain
-from aikore.launch.keeper import ROTATED
+from aikore.base.disk import open_plain
+from aikore.launch.keeper.segments import ROTATED
 
 LOOK_MOST = 2**20
 """Bytes of one log that one look reads; a line that is longer counts as several."""

@@ -1,11 +1,10 @@
 """Desktops: what an instance in persistent mode runs in. Owns display numbers, sockets and the desktop's command.
 
-The desktop itself is ``desktop_session.py``, a process below the keeper.
+The desktop itself is the folder ``desktop_run``, a process below the keeper.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -17,9 +16,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from aikore.disk import read_small, write_whole
-from aikore.errors import ConflictError, DesktopMissingError
-from aikore.launch import desktop_session
+from aikore.base.disk import read_small, write_whole
+from aikore.base.errors import ConflictError, DesktopMissingError
+from aikore.launch import desktop_run
+from aikore.launch.desktop_run.listening import is_served
+from aikore.launch.desktop_run.orders import DesktopOrders
+from aikore.launch.desktop_run.x11 import X_SOCKETS
 from aikore.launch.keymap import keymap
 
 FIRST_DISPLAY, DISPLAYS = 100, 50_000
@@ -98,13 +100,13 @@ def choose_display(home: Path, taken: Iterable[int]) -> int:
 
 
 def x_socket(display: int) -> Path:
-    return Path(desktop_session.X_SOCKETS) / f"X{display}"
+    return Path(X_SOCKETS) / f"X{display}"
 
 
 def is_alive(display: int) -> bool:
     """Say whether a display server answers for this number, or holds its lock."""
     for address in (str(x_socket(display)), f"\0{x_socket(display)}"):
-        if desktop_session.is_served(address):
+        if is_served(address):
             return True
     try:
         os.kill(int(read_small(_lock(display), 64)), 0)
@@ -161,19 +163,19 @@ def command(inner: Sequence[str], place: Place, page: Page | None, window: bool)
     ``page`` is shown in a browser once it answers; with ``window`` the first window is told by :func:`window_mark`.
     """
     folder = place.folder / FOLDER_NAME
-    orders = {
-        "display": place.display,
-        "folder": str(folder),
-        "command": list(inner),
-        "server": _server(place, folder),
-        "keymap": str(_keyboard(folder)),
-        "browser": _browser(folder, page) if page else [],
-        "port": page.port if page else 0,
-        "path": page.path if page else "/",
-        "window": window,
-        "leftovers": [str(path) for path in leftovers(place)],
-    }
-    return sys.executable, "-I", "-S", "-E", desktop_session.__file__, json.dumps(orders)
+    orders = DesktopOrders(
+        display=place.display,
+        folder=str(folder),
+        command=tuple(inner),
+        server=_server(place, folder),
+        keymap=str(_keyboard(folder)),
+        browser=_browser(folder, page) if page else (),
+        port=page.port if page else 0,
+        path=page.path if page else "/",
+        window=window,
+        leftovers=tuple(map(str, leftovers(place))),
+    )
+    return sys.executable, "-I", "-S", "-E", desktop_run.__path__[0], orders.encode()
 
 
 def window_mark(folder: Path) -> Path:
@@ -181,34 +183,34 @@ def window_mark(folder: Path) -> Path:
     return folder / FOLDER_NAME / "window"
 
 
-def _server(place: Place, folder: Path) -> list[str]:
+def _server(place: Place, folder: Path) -> tuple[str, ...]:
     """No TCP, no password: the socket is this user's alone, and the display wants the cookie.
 
     ``-displayfd``, which is added later, also makes the server do without a lock file. All viewers come by one socket,
     so a blacklist would shut out everybody for one's broken connections. What is only selected is not sent to viewers:
     it would take the place of what they copied.
     """
-    return [
+    return (
         find_server() or SERVERS[0], f":{place.display}",
         "-rfbunixpath", str(place.vnc_socket), "-rfbunixmode", "0600", "-rfbport", "-1", "-nolisten", "tcp",
         "-SecurityTypes", "None", "-auth", str(folder / "Xauthority"), "-geometry", "1280x800", "-depth", "24",
         "-AlwaysShared", "-AcceptSetDesktopSize", "-noreset", "-desktop", place.folder.name,
         "-UseBlacklist=0", "-SendPrimary=0", "-MaxCutText", str(CLIPBOARD_MOST),
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
-def _browser(folder: Path, page: Page) -> list[str]:
+def _browser(folder: Path, page: Page) -> tuple[str, ...]:
     program = find_browser(page.browser)
     if program is None:
-        return []
+        return ()
     profile = str(folder / "profile")
     address = f"http://127.0.0.1:{page.port}{page.path}"
     if "firefox" in Path(program).name:
-        return [program, "--no-remote", "--profile", profile, "--kiosk", address]
+        return program, "--no-remote", "--profile", profile, "--kiosk", address
     root = ["--no-sandbox", "--test-type"] if os.geteuid() == 0 else []  # test-type: no warning bar above the page
-    return [
+    return (
         program, *root, "--kiosk", f"--user-data-dir={profile}", "--no-first-run", "--no-default-browser-check",
         "--noerrdialogs", "--hide-crash-restore-bubble", "--password-store=basic", "--disable-gpu",
         "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update", "--disable-sync",
         "--disable-features=Translate,MediaRouter", "--ozone-platform=x11", address,
-    ]  # fmt: skip
+    )  # fmt: skip

@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from aikore.launch import keeper, processes, records
+from aikore.launch import processes, records
+from aikore.launch.keeper.process import descendants
 from aikore.launch.processes import Member, Traces
 from aikore.launch.protocol import RunExit, RunRecord
 
@@ -73,7 +74,7 @@ class LocalHandle:
         self._ask(signal.SIGQUIT, 0.0)
 
     def pids(self) -> set[int]:
-        return keeper.descendants(self._record.keeper_pid)
+        return descendants(self._record.keeper_pid)
 
     def close(self) -> None:
         """Let go of the keeper without ending it (the manager is being replaced)."""

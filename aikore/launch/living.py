@@ -6,19 +6,22 @@ place, have the same paths. It is found without its record and its lock, which l
 
 from __future__ import annotations
 
-import json
 import os
 import stat
+import time
 from collections.abc import Iterable
+from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from aikore import procfs
-from aikore.launch import keeper
+from aikore.base import procfs
+from aikore.base.looks import Looks
+from aikore.launch.keeper import orders
+from aikore.launch.keeper.orders import FOLDER_FD, Assignment
 
-ORDERS = "aikore-orders"
-ORDERS_LINK = f"/memfd:{ORDERS} (deleted)"
+ORDERS_LINK = f"/memfd:{orders.MEMORY} (deleted)"
 ORDERS_MAX = 16 * 2**20
 LOCK_NAME = "run.lock"
 RECORD_NAME = "run.json"
@@ -29,13 +32,21 @@ RUN_MARK = "AIKORE_RUN"
 
 FOLDER_MARK = "INSTANCE_CONF_DIR"
 
+PATIENCE = 2.0
+"""Seconds a disk may take to say which folder a keeper holds."""
+
 Identity = tuple[int, int]
 """Device and inode."""
+
+_looks = Looks[Identity | None]()
 
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """A living keeper. ``folder``: the path it was ordered to; ``place``: what it holds, None when that is gone."""
+    """A living keeper. ``folder``: the path it was ordered to.
+
+    ``place``: what it holds, None when that is gone or on a disk that does not answer.
+    """
 
     pid: int
     start: int
@@ -43,7 +54,7 @@ class Keeper:
     uuid: str
     grace: float
     folder: Path
-    place: Identity | None
+    place: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +84,17 @@ def same_folder(one: Path | str, other: Path | str) -> bool:
 def find_keepers() -> tuple[Keeper, ...]:
     """Look for living keepers. Blocks for milliseconds; raises OSError when we are out of descriptors."""
     carriers = [pid for pid in procfs.pids() if procfs.target(pid, "fd/0") == ORDERS_LINK]
-    return tuple(found for pid in carriers if (found := _keeper(pid)))
+    keepers = [found for pid in carriers if (found := _keeper(pid))]
+    begun = [_looks.begin((one.pid, one.start), partial(_place, one.pid, one.folder)) for one in keepers]
+    deadline = time.monotonic() + PATIENCE
+    return tuple(replace(one, place=_result(look, deadline)) for one, look in zip(keepers, begun, strict=True))
+
+
+def _result(look: Future[Identity | None], deadline: float) -> Identity | None:
+    try:
+        return look.result(max(0.0, deadline - time.monotonic()))
+    except TimeoutError:
+        return None
 
 
 def find_marked() -> tuple[Marked, ...]:
@@ -82,9 +103,9 @@ def find_marked() -> tuple[Marked, ...]:
 
 
 def keepers_of(folder: Path, keepers: Iterable[Keeper]) -> list[Keeper]:
-    """Return the keepers of a folder, the newest first: one, unless its lock was removed while it ran."""
+    """Return the keepers of a folder, the newest first: one, unless its lock was removed while it ran. Blocking."""
     place = identity(folder)
-    mine = [one for one in keepers if one.place == place and (place or one.folder == folder)]
+    mine = [one for one in keepers if (one.place == place if one.place else one.folder == folder)]
     return sorted(mine, key=lambda one: one.start, reverse=True)
 
 
@@ -110,7 +131,8 @@ def carries_orders(pid: int, session: int) -> bool:
 
 def ordered_run(pid: int) -> str:
     """Return the run that the orders on a process's descriptor 0 are for, "" where there are none."""
-    return str(_orders(pid).get("uuid", ""))
+    assignment = _assignment(pid)
+    return assignment.uuid if assignment else ""
 
 
 def _keeper(pid: int) -> Keeper | None:
@@ -118,29 +140,26 @@ def _keeper(pid: int) -> Keeper | None:
     found = procfs.process(pid)
     if found is None or found.session != pid:
         return None
-    orders = _orders(pid)
-    try:
-        folder = Path(str(orders["folder"]))
-        run, uuid, grace = int(str(orders["run"])), str(orders["uuid"]), float(str(orders["stop_grace"]))
-    except (KeyError, ValueError):
+    run = _assignment(pid)
+    if run is None:
         return None
-    return Keeper(pid, found.start, run, uuid, grace, folder, _place(pid, folder))
+    folder = Path(run.folder)
+    return Keeper(pid, found.start, run.run, run.uuid, run.stop_grace, folder)
 
 
-def _orders(pid: int) -> dict[str, object]:
+def _assignment(pid: int) -> Assignment | None:
     try:
-        orders = json.loads(procfs.contents(f"/proc/{pid}/fd/0", ORDERS_MAX))
-    except (ValueError, RecursionError):
-        return {}
-    return orders if isinstance(orders, dict) else {}
+        return Assignment.decode(procfs.contents(f"/proc/{pid}/fd/0", ORDERS_MAX))
+    except ValueError:
+        return None
 
 
 def _place(pid: int, ordered: Path) -> Identity | None:
     """Return the folder that a keeper holds; the one now at its path where its own was removed."""
     with suppress(OSError):
-        held = Path(f"/proc/{pid}/fd/{keeper.FOLDER_FD}").stat()
+        held = Path(f"/proc/{pid}/fd/{FOLDER_FD}").stat()
         if stat.S_ISDIR(held.st_mode):
-            removed = procfs.target(pid, f"fd/{keeper.FOLDER_FD}").endswith(DELETED)
+            removed = procfs.target(pid, f"fd/{FOLDER_FD}").endswith(DELETED)
             return identity(ordered) if removed else (held.st_dev, held.st_ino)
     return _place_by_files(pid) or identity(ordered)
 

@@ -1,86 +1,41 @@
-"""Runs programs on this machine, each below a keeper. Owns the lock, the spawn and the adoption of keepers.
+"""Runs programs on this machine, each below a keeper. Owns the start and the adoption of keepers.
 
-The lock on ``run.lock`` is taken here before the fork and its descriptor is inherited by the keeper alone, so it
-lives as long as the keeper. A lock file can be removed, though: that no keeper runs is known only after a look at all
-processes (:mod:`aikore.launch.living`).
+A lock file can be removed: that no keeper of a folder runs is known only after a look at all processes
+(:mod:`aikore.launch.living`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import fcntl
-import json
 import logging
 import os
 import signal
-import stat
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
 from uuid import uuid4
 
-from aikore import limits, procfs
-from aikore.errors import ConflictError, StorageError
-from aikore.launch import keeper, living, processes, records
+from aikore.base import procfs
+from aikore.base.errors import ConflictError
+from aikore.launch import living, processes, records, run_folder, spawn
 from aikore.launch.handle import LocalHandle
-from aikore.launch.living import LOCK_NAME, LOGS_NAME, RECORD_NAME
+from aikore.launch.keeper.process import descendants, machine_session
+from aikore.launch.living import LOCK_NAME
 from aikore.launch.processes import Traces
 from aikore.launch.protocol import RunRecord, RunSpec
 from aikore.launch.records import read_record
-from aikore.launch.stages import STAGE_NAME
-
-T = TypeVar("T")
+from aikore.launch.shared import Shared
 
 log = logging.getLogger(__name__)
-
-START_TIMEOUT = 10.0
-"""Seconds a keeper may take until it tells that it holds the run."""
 
 LOCK_PATIENCE = 3.0
 """Seconds a lock may be held without a keeper: what a killed one was just starting holds it for a moment."""
 
 TREE_INTERVAL = 2.0
 """Seconds between two looks at what lives below the keepers."""
-
-PLAIN = (RECORD_NAME, LOCK_NAME, STAGE_NAME, *(f"{LOGS_NAME}/output.{kind}" for kind in ("log", "idx", "live")))
-"""What a run writes to in its folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Born:
-    """A keeper that was just started. ``says`` is the pipe on which it tells what it holds."""
-
-    pid: int
-    pidfd: int
-    says: int
-
-
-class Shared(Generic[T]):
-    """Blocking work whose result many want at once: it is done once for all who asked before it began.
-
-    ``begin`` is called in the loop when it begins and returns what a thread does.
-    """
-
-    def __init__(self, begin: Callable[[], Callable[[], T]]) -> None:
-        self._begin = begin
-        self._next: asyncio.Task[T] | None = None
-
-    async def get(self) -> T:
-        """Return a result of work that began after this was asked."""
-        if self._next is None:
-            self._next = asyncio.create_task(self._do())
-        return await asyncio.shield(self._next)
-
-    async def _do(self) -> T:
-        await asyncio.sleep(0)
-        self._next = None
-        return await asyncio.to_thread(self._begin())
 
 
 class LocalLauncher:
@@ -102,31 +57,31 @@ class LocalLauncher:
 
         Raises ConflictError when a run of this folder lives, StorageError when its files cannot be written.
         """
-        await asyncio.to_thread(_prepare, spec.folder)
+        await asyncio.to_thread(run_folder.prepare_folder, spec.folder)
         uuid = uuid4().hex
         with ExitStack() as held:
-            folder = await asyncio.to_thread(_open_folder, spec.folder)
+            folder = await asyncio.to_thread(run_folder.open_folder, spec.folder)
             held.callback(os.close, folder)
             lock = await self._lock(spec.folder, folder)
             held.callback(os.close, lock)
-            born = await asyncio.to_thread(_spawn, spec, uuid, lock, folder)
+            started = await asyncio.to_thread(spawn.spawn_keeper, spec, uuid, lock, folder)
         descriptor: int | None = None
         try:
-            record = await self._hear(spec.folder, born)
-            descriptor = await asyncio.to_thread(living.open_record, born.pid)
-            return self._hold(spec.folder, record, born.pidfd, descriptor, spec.stop_grace)
+            record = await spawn.hear(spec.folder, started)
+            descriptor = await asyncio.to_thread(living.open_record, started.pid)
+            return self._hold(spec.folder, record, started.pidfd, descriptor, spec.stop_grace)
         except Exception:
-            _close(born.pidfd, descriptor)
-            await asyncio.to_thread(_undo, born.pid, Traces(uuid, spec.folder))
+            _close(started.pidfd, descriptor)
+            await asyncio.to_thread(spawn.undo, started.pid, Traces(uuid, spec.folder))
             raise
 
     async def _lock(self, path: Path, folder: int) -> int:
         """Take the folder's lock when no keeper of the folder lives. Raises ConflictError."""
         deadline = time.monotonic() + LOCK_PATIENCE
         while True:
-            lock = await asyncio.to_thread(take_lock, folder, path)
+            lock = await asyncio.to_thread(run_folder.take_lock, folder, path)
             try:
-                if keepers := living.keepers_of(path, await self._keepers.get()):
+                if keepers := await asyncio.to_thread(living.keepers_of, path, await self._keepers.get()):
                     holder = f"a keeper (process {keepers[0].pid})"
                     raise ConflictError(f"This instance is already held by {holder}; wait until it has ended.")
                 if lock is None and time.monotonic() > deadline:
@@ -141,26 +96,6 @@ class LocalLauncher:
                 return lock
             await asyncio.sleep(0.01)
 
-    async def _hear(self, folder: Path, born: Born) -> RunRecord:
-        """Return what the new keeper says it holds. Raises StorageError when it cannot, or says nothing in time."""
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=2 * keeper.RECORD_SIZE)
-        try:
-            pipe = os.fdopen(born.says, "rb", buffering=0)
-            transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
-        except Exception:
-            with suppress(OSError):
-                os.close(born.says)
-            raise
-        try:
-            async with asyncio.timeout(START_TIMEOUT):
-                line = await reader.readline()
-        except TimeoutError:
-            raise StorageError(f"The keeper of {folder} did not start within {START_TIMEOUT:.0f} s.") from None
-        finally:
-            transport.close()
-        return _told(folder, line)
-
     # Finding ------------------------------------------------------------------------------------------------
 
     async def adopt(self, folder: Path) -> LocalHandle | RunRecord | None:
@@ -172,12 +107,12 @@ class LocalLauncher:
         asked = time.monotonic()
         while True:
             everybody = await self._keepers.get()
-            if keepers := living.keepers_of(folder, everybody):
+            if keepers := await asyncio.to_thread(living.keepers_of, folder, everybody):
                 if handle := await self._take_over(folder, keepers):
                     return handle
-            elif not await asyncio.to_thread(is_locked, folder):
+            elif not await asyncio.to_thread(run_folder.is_locked, folder):
                 break
-            if time.monotonic() > asked + (START_TIMEOUT if keepers else LOCK_PATIENCE):
+            if time.monotonic() > asked + (spawn.START_TIMEOUT if keepers else LOCK_PATIENCE):
                 log.error("%s is locked, but no keeper holds it", folder)
                 break
             await asyncio.sleep(0.01)  # a keeper that is just starting or just ending
@@ -186,7 +121,7 @@ class LocalLauncher:
     async def running(self, folder: Path) -> tuple[str, ...]:
         """Name the living processes of a run that was started in ``folder``, also when that is out of reach."""
         keepers = [one for one in await self._keepers.get() if one.folder == folder]
-        trees = [await asyncio.to_thread(keeper.descendants, one.pid) for one in keepers]
+        trees = [await asyncio.to_thread(descendants, one.pid) for one in keepers]
         return tuple(processes.describe(pid) for tree in trees for pid in sorted(tree))
 
     async def _take_over(self, folder: Path, keepers: list[living.Keeper]) -> LocalHandle | None:
@@ -220,13 +155,13 @@ class LocalLauncher:
     async def _ended(self, folder: Path, keepers: Iterable[living.Keeper]) -> RunRecord | None:
         record = await asyncio.to_thread(read_record, folder)
         if record is None:
-            for uuid in living.runs_in(folder, await self._marked.get(), keepers):
+            for uuid in await asyncio.to_thread(living.runs_in, folder, await self._marked.get(), keepers):
                 await self.end_leftovers(Traces(uuid, folder))
             return None
         if record.ended:
             return record
         left: tuple[str, ...] = ()
-        if record.session == keeper.machine_session():
+        if record.session == machine_session():
             if not await asyncio.to_thread(_is_own, record, folder, keepers):
                 log.warning("%s has the record of a run of another folder, of which it is a copy", folder)
                 return None
@@ -276,177 +211,6 @@ def _is_own(record: RunRecord, folder: Path, keepers: Iterable[living.Keeper]) -
     if record.place is not None and record.place != living.identity(folder):
         return False
     return not any(one.uuid == record.uuid for one in keepers)
-
-
-# The folder -----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in procfs.EXHAUSTED:
-            raise
-        raise StorageError(f"The run could not be prepared in {folder}: {error.strerror}.") from error
-
-
-def _prepare(folder: Path) -> None:
-    """Make the folder of logs. Raises StorageError when something that a run writes to is no plain file."""
-    with _writing(folder):
-        logs = folder / LOGS_NAME
-        if os.path.lexists(logs) and not logs.is_dir():
-            raise _unfit(logs, "it is no folder")
-        logs.mkdir(exist_ok=True)
-        for name in PLAIN:
-            path = folder / name
-            with suppress(FileNotFoundError):
-                if not stat.S_ISREG(path.lstat().st_mode):
-                    raise _unfit(path, "it is no plain file")
-
-
-def _unfit(path: Path | str, why: str) -> StorageError:
-    return StorageError(f"AiKore could not write to {path}: {why}. Remove it and start again.")
-
-
-def _open_folder(folder: Path) -> int:
-    with _writing(folder):
-        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
-def take_lock(folder: int, path: Path) -> int | None:
-    """Return a descriptor that holds the folder's lock, None when a keeper (or another manager) has it."""
-    try:
-        fd = keeper.open_plain(LOCK_NAME, os.O_RDWR, 0o600, dir_fd=folder)
-    except OSError as error:
-        if error.errno in (errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENXIO):
-            raise _unfit(path / LOCK_NAME, "it is no plain file") from error
-        if error.errno in procfs.EXHAUSTED:
-            raise
-        raise StorageError(f"The run could not be prepared in {path}: {error.strerror}.") from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(fd), os.stat(LOCK_NAME, dir_fd=folder, follow_symlinks=False)):
-            return fd
-    except OSError:
-        pass
-    os.close(fd)
-    return None
-
-
-def is_locked(folder: Path) -> bool:
-    """Say whether somebody holds the lock of a folder. What is no lock locks nothing."""
-    try:
-        fd = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno in procfs.EXHAUSTED:
-            raise
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-    return False
-
-
-# The spawn ------------------------------------------------------------------------------------------------------
-
-
-def _told(folder: Path, line: bytes) -> RunRecord:
-    """Return the record that a new keeper told. Raises StorageError when it told a failure, or nothing."""
-    if not line:
-        raise StorageError(f"The keeper of {folder} ended before it held the run. Start it again.")
-    said = json.loads(line)
-    if "error" not in said:
-        return records.parse_record(line)
-    raise StorageError(
-        f"The keeper could not write to {said['path'] or folder}: {said['error']}. "
-        "Look for a full disk, missing permissions, or something that is no plain file."
-    )
-
-
-def _spawn(spec: RunSpec, uuid: str, lock: int, folder: int) -> Born:
-    """Start the keeper; nothing of it is left when that fails. The descriptors that are given stay open."""
-    with ExitStack() as passed, ExitStack() as ours:
-        says, told = os.pipe2(os.O_CLOEXEC)
-        passed.callback(os.close, told)
-        ours.callback(os.close, says)
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        passed.callback(os.close, null)
-        orders = _orders(spec, uuid)
-        passed.callback(os.close, orders)
-        given = []
-        for fd in (orders, told, null, lock, folder):  # above all the numbers they shall get
-            given.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16))
-            passed.callback(os.close, given[-1])
-        pid = _spawn_keeper(given)
-        try:
-            pidfd = os.pidfd_open(pid)
-        except BaseException:
-            _undo(pid, Traces(uuid, spec.folder))
-            raise
-        ours.pop_all()
-        return Born(pid, pidfd, says)
-
-
-def _orders(spec: RunSpec, uuid: str) -> int:
-    """Write the orders into anonymous memory: the environment may hold secrets and must be whole at once."""
-    orders = {
-        "run": spec.run,
-        "uuid": uuid,
-        "command": spec.command,
-        "environment": {**spec.environment, living.RUN_MARK: uuid},
-        "folder": str(spec.folder),
-        "logs": str(spec.folder / LOGS_NAME),
-        "record": str(spec.folder / RECORD_NAME),
-        "rotate_bytes": spec.rotate_bytes,
-        "keep": spec.keep,
-        "stop_signal": spec.stop_signal,
-        "stop_grace": spec.stop_grace,
-        "open_files": limits.own_of_others(),
-        "leftovers": [str(path) for path in spec.leftovers],
-    }
-    fd = os.memfd_create(living.ORDERS, os.MFD_CLOEXEC)
-    try:
-        with open(fd, "wb", closefd=False) as memory:
-            memory.write(json.dumps(orders).encode())
-        os.lseek(fd, 0, os.SEEK_SET)
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
-
-
-def _spawn_keeper(given: list[int]) -> int:
-    """Start the keeper with these as its descriptors 0, 1, … up to the folder's.
-
-    posix_spawn, because forking a threaded manager would copy its locks.
-    """
-    return os.posix_spawn(
-        sys.executable,
-        [sys.executable, "-I", "-S", "-E", keeper.__file__],
-        {"LC_ALL": "C.UTF-8"},
-        file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(given)],
-        setsid=True,
-        setsigmask=[],
-        setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE],
-    )
-
-
-def _undo(pid: int, traces: Traces) -> None:
-    """End a keeper whose start failed, and all it began. Blocks; run it in a thread."""
-    os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + processes.PATIENCE
-    with suppress(ChildProcessError):
-        while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
-            time.sleep(0.002)
-    for what in processes.end_leftovers([traces]).values():
-        if what:
-            log.error("of a start that failed in %s there is still: %s", traces.folder, ", ".join(what))
 
 
 def _signal_process(pid: int, start: int, number: int) -> None:

@@ -16,8 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aikore import procfs, sockets
-from aikore.launch import keeper, living
+from aikore.base import procfs, sockets
+from aikore.launch import living
+from aikore.launch.keeper.process import descendants
 from aikore.launch.living import RUN_MARK
 from aikore.launch.protocol import RunRecord
 
@@ -102,7 +103,7 @@ def end_tree(root: int, patience: float = PATIENCE) -> frozenset[Member]:
     """Kill all descendants of a living process that cannot do it itself; return them."""
     deadline = time.monotonic() + patience
     members: set[Member] = set()
-    while time.monotonic() < deadline and (tree := keeper.descendants(root)):
+    while time.monotonic() < deadline and (tree := descendants(root)):
         members |= {(pid, start) for pid in tree if (start := procfs.start_time(pid)) is not None}
         _kill(tree)
         time.sleep(PAUSE)

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aikore import disk, procfs
-from aikore.launch import keeper, living
+from aikore.base import disk, procfs
+from aikore.launch import living
+from aikore.launch.keeper.process import machine_session
+from aikore.launch.keeper.record import PROTOCOL, RECORD_SIZE
 from aikore.launch.living import RECORD_NAME
 from aikore.launch.protocol import RunExit, RunRecord
 
@@ -22,7 +24,7 @@ def read_record(folder: Path) -> RunRecord | None:
     """Return what the record in ``folder`` says, or None when there is none that can be read."""
     for _ in range(3):  # an overwrite in place may be seen half
         try:
-            return parse_record(disk.read_small(folder / RECORD_NAME, keeper.RECORD_SIZE))
+            return parse_record(disk.read_small(folder / RECORD_NAME, RECORD_SIZE))
         except ValueError:
             time.sleep(0.001)
         except OSError:
@@ -34,7 +36,7 @@ def read_descriptor(fd: int) -> RunRecord | None:
     """Return what the record that is open as ``fd`` says, or None when it cannot be read."""
     for _ in range(3):
         try:
-            return parse_record(os.pread(fd, keeper.RECORD_SIZE, 0))
+            return parse_record(os.pread(fd, RECORD_SIZE, 0))
         except ValueError:
             time.sleep(0.001)
         except OSError:
@@ -51,7 +53,7 @@ def parse_record(text: bytes) -> RunRecord:
 
 
 def _record(data: Mapping[str, Any]) -> RunRecord:
-    if data["protocol"] != keeper.PROTOCOL:
+    if data["protocol"] != PROTOCOL:
         raise ValueError(f"run.json has protocol {data['protocol']}")
     place = data.get("folder")
     return RunRecord(
@@ -108,7 +110,7 @@ def rebuild(one: living.Keeper) -> RunRecord:
     return RunRecord(
         run=one.run,
         uuid=one.uuid,
-        session=keeper.machine_session(),
+        session=machine_session(),
         keeper_pid=one.pid,
         keeper_start=one.start,
         pid=script,

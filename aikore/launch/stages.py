@@ -12,7 +12,7 @@ from pathlib import Path
 
 from asyncinotify import Inotify, Mask, Watch
 
-from aikore.disk import open_plain
+from aikore.base.disk import open_plain
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,8 @@ from starlette.types import Receive, Scope, Send
 
 from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
-from aikore.errors import AiKoreError, NotFoundError
+from aikore.base.errors import AiKoreError, NotFoundError
+from aikore.base.problems import problem_responses
 from aikore.live import Removed, close, close_when, end_quietly, never, until_gone, until_one_ends
 from aikore.logs import search as searching
 from aikore.logs import times
@@ -30,7 +31,6 @@ from aikore.logs.follow import DEFAULT_TAIL, Frame, follow
 from aikore.logs.merged import merge
 from aikore.logs.reader import read_text, tail_offset
 from aikore.logs.segments import View, view
-from aikore.problems import problem_responses
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from typing import Literal, TypeVar
 
 from asyncinotify import Event, Inotify, Mask
 
-from aikore.disk import read_small
-from aikore.errors import NotFoundError
+from aikore.base.disk import read_small
+from aikore.base.errors import NotFoundError
 from aikore.logs.reader import Cursor, tail_offset, whole_characters
 from aikore.logs.segments import CURRENT, ROTATED, Piece, view
 

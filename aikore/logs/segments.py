@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from aikore.disk import NOT_PLAIN, open_plain
-from aikore.errors import BrokenInstanceError
+from aikore.base.disk import NOT_PLAIN, open_plain
+from aikore.base.errors import BrokenInstanceError
 
 CURRENT = "output.log"
 ROTATED = re.compile(r"output\.(\d{20})\.log")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aikore.disk import open_plain
+from aikore.base.disk import open_plain
 from aikore.logs.segments import Segment, View
 
 RECORD = struct.Struct("<Qd")

@@ -17,7 +17,7 @@ FRESH = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class GpuUser:
     """An instance as a possible user of a GPU. ``devices`` are the GPU's files it holds open, None: cannot be seen."""
 
     id: int
@@ -53,7 +53,7 @@ class Attribution:
         self._is_alive = is_alive
         self._ledgers: dict[str, _Ledger] = {}
 
-    def share(self, gpu: Gpu, reading: Reading, users: Sequence[User], now: float) -> dict[int, Share]:
+    def share(self, gpu: Gpu, reading: Reading, users: Sequence[GpuUser], now: float) -> dict[int, Share]:
         """Return the share of each instance that uses this GPU."""
         if gpu.divided:
             return {}  # its slices tell
@@ -72,7 +72,7 @@ class Attribution:
         _carry_on(ledger, unnamed - ledger.baseline, candidates, now)
         return _inferred(ledger.shares, reading.utilization)
 
-    def _unnamed_memory(self, gpu: Gpu, reading: Reading, users: Sequence[User]) -> int | None:
+    def _unnamed_memory(self, gpu: Gpu, reading: Reading, users: Sequence[GpuUser]) -> int | None:
         """Return the memory of processes we cannot name; None when the driver names processes of this namespace.
 
         What is used of a memory that the whole machine shares says nothing of the GPU's programs.
@@ -85,7 +85,7 @@ class Attribution:
         return listed or (0 if gpu.memory_shared else reading.memory_used) or 0
 
 
-def _named(processes: Sequence[GpuProcess], users: Sequence[User]) -> dict[int, Share]:
+def _named(processes: Sequence[GpuProcess], users: Sequence[GpuUser]) -> dict[int, Share]:
     owner = {pid: user.id for user in users for pid in user.pids}
     memory: dict[int, int] = {}
     busy: dict[int, float] = {}
@@ -96,7 +96,7 @@ def _named(processes: Sequence[GpuProcess], users: Sequence[User]) -> dict[int, 
     return {key: Share(used, min(100.0, busy[key])) for key, used in memory.items()}
 
 
-def _may_use(user: User, gpu: Gpu, reading: Reading) -> bool:
+def _may_use(user: GpuUser, gpu: Gpu, reading: Reading) -> bool:
     """Say whether an instance may be using this GPU. CUDA opens every card's file, so an explicit choice goes first."""
     if user.gpu_ids is not None and not {gpu.id, gpu.uuid, gpu.key}.intersection(user.gpu_ids):
         return False
@@ -105,7 +105,7 @@ def _may_use(user: User, gpu: Gpu, reading: Reading) -> bool:
     return user.gpu_ids is not None
 
 
-def _carry_on(ledger: _Ledger, total: int, candidates: Sequence[User], now: float) -> None:
+def _carry_on(ledger: _Ledger, total: int, candidates: Sequence[GpuUser], now: float) -> None:
     """Bring the shares to ``total``: what an ended one used goes with it, what is new is the newest or busy ones'."""
     present = {user.id for user in candidates}
     shares = {key: used for key, used in ledger.shares.items() if key in present}
@@ -119,7 +119,7 @@ def _carry_on(ledger: _Ledger, total: int, candidates: Sequence[User], now: floa
     ledger.shares = shares
 
 
-def _growers(candidates: Sequence[User], now: float) -> Mapping[int, float]:
+def _growers(candidates: Sequence[GpuUser], now: float) -> Mapping[int, float]:
     """Return who is taken to have asked for more memory, and which part of it."""
     newest = max(candidates, key=lambda user: user.started_at)
     if now - newest.started_at < FRESH:

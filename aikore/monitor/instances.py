@@ -1,4 +1,4 @@
-"""What each running instance uses. Cheap figures at every look; dear ones in turn, a few instances at a time."""
+"""What each running instance uses. Cheap figures at every look; costly ones in turn, a few instances at a time."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aikore.monitor import processes
-from aikore.monitor.attribution import Attribution, Share, User
+from aikore.monitor.attribution import Attribution, GpuUser, Share
 from aikore.monitor.figures import InstanceFigures
 from aikore.monitor.gpus import GpuState
-from aikore.monitor.processes import Forest, Process
+from aikore.monitor.processes import Process, ProcessTrees
 
-DEAR_EVERY = 30.0
+COSTLY_EVERY = 30.0
 """Seconds after which open files, PSS and open devices of an instance are looked up again."""
-DEAR_SOONER, CHANGED = 2.0, 0.25
+COSTLY_SOONER, CHANGED = 2.0, 0.25
 """Seconds after which they are when the resident memory has changed by more than this part."""
-DEAR_BUDGET = 0.004
-"""Seconds of one look that may go into dear figures."""
+COSTLY_BUDGET = 0.004
+"""Seconds of one look that may go into costly figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class _Memory:
     root: int
     cpu: float = 0.0
     seen_at: float = 0.0
-    dear_at: float = float("-inf")
+    costly_at: float = float("-inf")
     pss: int | None = None
     rss_then: int = 0
     open_files: int | None = None
@@ -54,14 +54,14 @@ class InstancesReader:
     """Looks at instances. Use from one thread only."""
 
     def __init__(self) -> None:
-        self._forest = Forest()
+        self._trees = ProcessTrees()
         self._attribution = Attribution(lambda pid: processes.read(pid) is not None)
         self._memories: dict[int, _Memory] = {}
 
     def read(self, subjects: Iterable[Subject], gpus: Sequence[GpuState]) -> list[InstanceFigures]:
         """Return the figures of those that run; rates since the last call."""
         running = {one.id: one for one in subjects if one.root is not None}
-        trees = self._forest.look({key: one.root for key, one in running.items() if one.root is not None})
+        trees = self._trees.members({key: one.root for key, one in running.items() if one.root is not None})
         self._forget(running)
         now = time.monotonic()
         for key, members in trees.items():
@@ -85,17 +85,17 @@ class InstancesReader:
         return None if first or elapsed <= 0 else round(max(0.0, cpu - before) / elapsed * 100, 1)
 
     def _look_closer(self, trees: dict[int, list[Process]], devices: Sequence[str]) -> None:
-        """Take the dear figures of those that wait longest, as far as the budget goes; of one at least."""
+        """Take the costly figures of those that wait longest, as far as the budget goes; of one at least."""
         now = time.monotonic()
-        waiting = sorted((memory.dear_at, key) for key, memory in self._memories.items())
-        for dear_at, key in waiting:
-            if now - dear_at < DEAR_SOONER or time.monotonic() - now > DEAR_BUDGET:
+        waiting = sorted((memory.costly_at, key) for key, memory in self._memories.items())
+        for costly_at, key in waiting:
+            if now - costly_at < COSTLY_SOONER or time.monotonic() - now > COSTLY_BUDGET:
                 return
             memory, members = self._memories[key], trees[key]
             resident = sum(one.memory for one in members)
-            if now - dear_at < DEAR_EVERY and abs(resident - memory.rss_then) <= memory.rss_then * CHANGED:
+            if now - costly_at < COSTLY_EVERY and abs(resident - memory.rss_then) <= memory.rss_then * CHANGED:
                 continue
-            memory.dear_at = now
+            memory.costly_at = now
             memory.open_files = _sum(processes.open_files(one.pid) for one in members if not one.ended)
             memory.pss = _sum(processes.proportional_memory(one.pid) for one in members if not one.ended)
             memory.rss_then = resident
@@ -110,7 +110,7 @@ class InstancesReader:
         if not gpus:
             return {}
         users = [
-            User(
+            GpuUser(
                 id=key,
                 pids=frozenset(member.pid for member in trees[key]),
                 gpu_ids=one.gpu_ids,

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
-from aikore.config import Settings
+from aikore.config.notices import NoticeSettings
 from aikore.monitor.figures import GpuFigures, Stats
 
 DISK_BACK = 3.0
@@ -57,7 +57,7 @@ class Condition:
 class Notices:
     """Watches samples and restarts. Use from one thread only."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: NoticeSettings) -> None:
         self._settings = settings
         self._disk = Condition()
         self._no_driver = Condition(off=HEAT_SECONDS)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from aikore import procfs
+from aikore.base import procfs
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -54,14 +54,14 @@ def _contents(path: str) -> bytes:
         os.close(descriptor)
 
 
-class Forest:
+class ProcessTrees:
     """The trees below some roots. CPU time of members that end is in that of who waited for them."""
 
     def __init__(self) -> None:
         self._outside: set[int] = set()
         self._looks = 0
 
-    def look(self, roots: Mapping[int, int]) -> dict[int, list[Process]]:
+    def members(self, roots: Mapping[int, int]) -> dict[int, list[Process]]:
         """Return the living members of every tree, its root included. ``roots``: any key → PID."""
         self._looks += 1
         if self._looks % AFRESH_EVERY == 0:

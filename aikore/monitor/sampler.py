@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from aikore import procfs
-from aikore.config import Settings
+from aikore.base import procfs
+from aikore.config.monitoring import MonitorSettings
 from aikore.monitor import gpus, processes
 from aikore.monitor.amd import AmdReader
 from aikore.monitor.archive import Archive
@@ -63,7 +63,7 @@ Subjects = Callable[[], Sequence[Subject]]
 class Sampler:
     """Begin it on the event loop; all methods but the thread's own belong to the loop's thread."""
 
-    def __init__(self, settings: Settings, subjects: Subjects, history: History | None = None) -> None:
+    def __init__(self, settings: MonitorSettings, subjects: Subjects, history: History | None = None) -> None:
         self._settings = settings
         self._subjects = subjects
         self._archive = Archive(settings.home / "history")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DASHBOARD = "index.html"
-PAGES = {DASHBOARD: "js/app.js", "desktop/index.html": "js/desktop/page.js"}
+PAGES = {DASHBOARD: "js/app.js", "desktop/index.html": "js/tools/desktop/page.js"}
 """The pages, and the module that each begins with."""
 IMPORT = re.compile(r"^(?:import|export)\s[^;]*?from\s*\"(\.[^\"]+)\"|^import\s+\"(\.[^\"]+)\"", re.MULTILINE)
 """A static import of one of our own modules; what is imported when first needed is none."""

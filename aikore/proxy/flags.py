@@ -11,7 +11,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from aikore.config import private_folder
+from aikore.base.disk import private_folder
 
 
 class Flag:

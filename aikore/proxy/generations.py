@@ -11,8 +11,7 @@ import re
 import shutil
 from pathlib import Path
 
-from aikore.config import private_folder
-from aikore.disk import write_whole
+from aikore.base.disk import private_folder, write_whole
 
 KEPT = 3
 CONFIG = "nginx.conf"

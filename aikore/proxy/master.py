@@ -15,8 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from aikore import procfs
-from aikore.errors import ProxyError
+from aikore.base import procfs
+from aikore.base.errors import ProxyError
 from aikore.proxy import processes
 
 END_SECONDS = 5.0

@@ -23,10 +23,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from aikore import procfs, sockets
-from aikore.config import NginxMode, Settings, private_folder, static_dir
-from aikore.disk import write_whole
-from aikore.errors import ProxyError
+from aikore.base import procfs, sockets
+from aikore.base.disk import private_folder, write_whole
+from aikore.base.errors import ProxyError
+from aikore.base.shipped import static_dir
+from aikore.config.proxy import NginxMode, ProxySettings
 from aikore.proxy import assets, processes, program
 from aikore.proxy.generations import CURRENT, Generations
 from aikore.proxy.master import Master
@@ -73,7 +74,7 @@ class NoProxy:
 class NginxProxy:
     """Serves the routes by NGINX, which it supervises itself or which a supervisor runs (``AIKORE_NGINX``)."""
 
-    def __init__(self, settings: Settings, login: Callable[[], Login] | None = None) -> None:
+    def __init__(self, settings: ProxySettings, login: Callable[[], Login] | None = None) -> None:
         """``login`` tells, once it is needed, how the door asks for a login; None: it asks nobody."""
         self._settings = settings
         self._login = login

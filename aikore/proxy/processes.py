@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from aikore import procfs
+from aikore.base import procfs
 
 
 def workers(master: int) -> dict[int, bool]:

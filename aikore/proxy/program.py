@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aikore.errors import NginxMissingError, ProxyError
+from aikore.base.errors import NginxMissingError, ProxyError
 
 SYSTEM_PLACES = ("/usr/sbin/nginx", "/usr/local/sbin/nginx", "/opt/homebrew/bin/nginx")
 CHECK_TIMEOUT = 30

@@ -12,8 +12,8 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from aikore.auth.origin import host_pattern, origin_pattern
-from aikore.config import Settings
-from aikore.errors import ProxyError
+from aikore.base.errors import ProxyError
+from aikore.config.proxy import ProxySettings
 from aikore.proxy.routes import COMFYUI_PATHS, Route
 
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -26,7 +26,7 @@ KEEPALIVE_MIN_TIMEOUT = (1, 27, 4)
 class Options:
     """What the configuration depends on besides the routes."""
 
-    settings: Settings
+    settings: ProxySettings
     static_dir: Path
     version: tuple[int, ...]
     workers: int
@@ -59,7 +59,6 @@ def render(routes: Sequence[Route], options: Options) -> str:
         ports=[route.public_port for route in ordered if route.public_port],
         hostnames=sorted(route.hostname for route in ordered if route.hostname),
         root=settings.root_path,
-        here="$here" if settings.root_path else "$request_uri",
         address=f"[{settings.host}]" if ":" in settings.host else settings.host,
         host_pattern=host_pattern(settings),
         origin_pattern=origin_pattern(settings),
@@ -68,7 +67,7 @@ def render(routes: Sequence[Route], options: Options) -> str:
     )
 
 
-def check(routes: Sequence[Route], settings: Settings) -> None:
+def check(routes: Sequence[Route], settings: ProxySettings) -> None:
     """Raise ProxyError for what must not reach the configuration: odd names, one address for two routes."""
     owners: dict[str, str] = {f"port {settings.port}": "AiKore itself", "host name localhost": "AiKore itself"}
     if settings.app_domain:
@@ -87,7 +86,7 @@ def check(routes: Sequence[Route], settings: Settings) -> None:
                 raise ProxyError(f"The {address} of {route.slug!r} already belongs to {other}. Choose another one.")
 
 
-def _addresses(route: Route, settings: Settings) -> set[str]:
+def _addresses(route: Route, settings: ProxySettings) -> set[str]:
     found = {f"slug {route.slug}", f"host name {route.slug}.localhost"}
     if settings.app_domain:
         found.add(f"host name {route.slug}.{settings.app_domain.lower()}")

@@ -13,13 +13,13 @@ from typing_extensions import TypedDict
 
 from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
-from aikore.errors import InvalidError, NotReadyError
+from aikore.base.errors import InvalidError, NotReadyError
+from aikore.base.problems import problem_responses
 from aikore.live import until_gone, until_one_ends
 from aikore.monitor.figures import Stats
 from aikore.monitor.history import CELLS_MOST, MINUTES, SECONDS
 from aikore.monitor.sampler import Sampler
 from aikore.monitor.series import NAME, expand
-from aikore.problems import problem_responses
 
 SEND_TIMEOUT = 30.0
 """Seconds a viewer may take to accept one sample before it is let go."""

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from aikore.events import Bus
+from aikore.base.events import Bus
 from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, View
 from aikore.monitor.figures import Stats
 from aikore.monitor.notices import Notice, Notices

@@ -14,12 +14,12 @@ from aikore.auth.access import needs
 from aikore.auth.guard import DETAIL_KEY
 from aikore.auth.identity import Identity, identity_in
 from aikore.auth.permissions import Permission
-from aikore.errors import AccessDeniedError, AiKoreError, NotFoundError
+from aikore.base.errors import AccessDeniedError, AiKoreError, NotFoundError
+from aikore.base.problems import problem_responses
 from aikore.live import close, until_one_ends
-from aikore.problems import problem_responses
 from aikore.terminal.session import Session, Viewer
-from aikore.terminal.sessions import Sessions
 from aikore.terminal.shell import Shell
+from aikore.terminal.terminals import Terminals
 
 SEND_TIMEOUT = 12.0
 """Seconds a viewer may take to accept one frame before it is let go."""
@@ -93,11 +93,11 @@ Columns = Annotated[int, Query(ge=1, le=10_000)]
 SessionId = Annotated[str | None, Query(max_length=64, description="An open terminal to look at.")]
 
 
-def router(sessions: Sessions, shell_of: ShellOf, house: Shell) -> APIRouter:
+def router(terminals: Terminals, shell_of: ShellOf, house: Shell) -> APIRouter:
     """Build the routes; ``house`` is the shell of AiKore itself."""
     routes = APIRouter(tags=["terminals"], responses=problem_responses(400, 401, 403, 404, 422, 500))
-    _add_sockets(routes, sessions, shell_of, house)
-    _add_list(routes, sessions)
+    _add_sockets(routes, terminals, shell_of, house)
+    _add_list(routes, terminals)
     return routes
 
 
@@ -108,9 +108,9 @@ def _may(identity: Identity, session: Session) -> bool:
     return session.shell.instance is not None or identity.may(Permission.SYSTEM_TERMINAL)
 
 
-def _add_list(routes: APIRouter, sessions: Sessions) -> None:
+def _add_list(routes: APIRouter, terminals: Terminals) -> None:
     def find(request: Request, number: str) -> Session:
-        session = sessions.get(number)
+        session = terminals.get(number)
         if not _may(identity_in(request.scope), session):
             raise AccessDeniedError("Terminals of AiKore itself are for admins.")
         request.scope[DETAIL_KEY] = session.name or session.title
@@ -120,7 +120,7 @@ def _add_list(routes: APIRouter, sessions: Sessions) -> None:
     def list_terminals(request: Request) -> list[dict[str, Any]]:
         """List the open terminals."""
         identity = identity_in(request.scope)
-        return [one.view() for one in sessions.all() if _may(identity, one)]
+        return [one.view() for one in terminals.all() if _may(identity, one)]
 
     @routes.patch("/api/terminals/{id}", response_model=Terminal, dependencies=needs(Permission.TERMINALS))
     async def name_terminal(request: Request, id: Id, wanted: Rename) -> dict[str, Any]:  # noqa: A002
@@ -136,14 +136,14 @@ def _add_list(routes: APIRouter, sessions: Sessions) -> None:
         return Response(status_code=204)
 
 
-def _add_sockets(routes: APIRouter, sessions: Sessions, shell_of: ShellOf, house: Shell) -> None:
+def _add_sockets(routes: APIRouter, terminals: Terminals, shell_of: ShellOf, house: Shell) -> None:
     async def serve(
         socket: WebSocket, shell: Callable[[], Shell], number: str | None, at: int | None, size: tuple[int, int]
     ) -> None:
         await socket.accept()
         try:
             wanted = shell()
-            session = sessions.get(number) if number else await sessions.open(wanted, size)
+            session = terminals.get(number) if number else await terminals.open(wanted, size)
             if session.shell.instance != wanted.instance:
                 raise NotFoundError("This terminal belongs to another instance.")
         except AiKoreError as error:

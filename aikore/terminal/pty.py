@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from ptyprocess import PtyProcess
 
-from aikore import procfs
+from aikore.base import procfs
 from aikore.terminal.shell import MARK, Shell
 
 READ_SIZE = 65536

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from aikore.database.times import stamp, utcnow
+from aikore.base.times import stamp, utcnow
 from aikore.terminal.modes import Modes
 from aikore.terminal.pty import Pty
 from aikore.terminal.scrollback import Scrollback

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aikore import limits
+from aikore.base import limits
 from aikore.launch.environment import inherited
 
 LOGIN_FILE = Path(__file__).with_name("login.sh")

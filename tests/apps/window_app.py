@@ -8,7 +8,7 @@ import struct
 import time
 from pathlib import Path
 
-from aikore.launch.desktop_session import XClient
+from aikore.launch.desktop_run.x11 import XClient
 
 COLOUR = int(os.environ.get("COLOUR", "#1450b4").removeprefix("#"), 16)
 

@@ -129,7 +129,7 @@ CASES: list[tuple[str, Any]] = [
     *(("open_networks", ["10.0.0.0/8"] * length) for length in (50, 51)),
 ]
 CHECK = """async cases => {
-    const rules = await import('/static/js/validate.js');
+    const rules = await import('/static/js/house/form/validate.js');
     const check = {
         name: text => rules.nameProblem(text, ['Taken']), hostname: rules.hostnameProblem,
         launch_args: rules.textProblem,
@@ -318,7 +318,7 @@ def test_several_instances_are_started_and_stopped_together(dashboard: Dashboard
 
 def test_a_page_that_loads_in_part_loads_again(page: Page, aikore: AiKoreServer) -> None:
     """Browsers drop requests when the network changes; a module that is missing once left a dead page."""
-    page.route("**/js/tabs.js", lambda route: route.abort("connectionreset"), times=1)
+    page.route("**/js/house/tabs.js", lambda route: route.abort("connectionreset"), times=1)
     page.goto(aikore.url)
     page.get_by_test_id("first").click()
     expect(page.get_by_test_id("form")).to_be_visible()

@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from alembic import command
-from alembic.config import Config
 from sqlalchemy import inspect
 
-from aikore.database.engine import make_engine
-from aikore.database.migrate import VERSIONS
+from aikore.database.migrate import chain
+from aikore.database.sqlite import make_writer
+from aikore.database.wings import AIKORE
 
 
 def make_older(path: Path, version: str) -> None:
     """Replace a database by one of an older version with the same rows, as far as they fit."""
     older = path.with_name("older.db")
-    engine = make_engine(f"sqlite:///{older}")
-    config = Config()
-    config.set_main_option("script_location", str(VERSIONS))
+    engine = make_writer(older)
+    config = chain(AIKORE)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, version)

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from aikore import procfs
+from aikore.base import procfs
 from tests.helpers.server import AiKoreServer, kill_everything_of, processes_of, wait_until
 
 APP = """exec python3 -c '

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from aikore import procfs
+from aikore.base import procfs
 from aikore.launch import processes
 from aikore.launch.local import LocalHandle, LocalLauncher
 from aikore.launch.protocol import RunSpec

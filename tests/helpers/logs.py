@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from aikore.launch.keeper import Log
+from aikore.launch.keeper.log import Log
 
 
 def keeper_log(folder: Path, rotate: int = 10**6, keep: int = 1000) -> Log:

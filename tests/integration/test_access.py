@@ -219,6 +219,14 @@ def test_an_app_is_opened_by_who_has_the_permission_and_by_nobody_else(house: Ho
         assert page.status_code == 403 and "An admin can give you another one" in page.text
 
 
+@pytest.mark.parametrize("path", ["//comfyui/prompt", "/%63omfyui/", "/comfyu%69/x"])
+def test_no_other_spelling_of_the_active_slot_opens_its_app(house: House, path: str) -> None:
+    house.owner.post("/api/instances/web/activate").raise_for_status()
+    for person in (house.viewer, house.creator, house.owner):
+        answer = person.get(house.server.url + path)
+        assert (answer.status_code, answer.json().get("code")) == (400, "bad_path")
+
+
 @pytest.mark.parametrize("role", Role)
 def test_who_is_logged_in_is_told_by_name_what_they_may_do(house: House, role: Role) -> None:
     status = house.person(role).get("/api/auth/status").json()
@@ -251,6 +259,9 @@ def test_a_desktop_is_for_operators(house: House) -> None:
 def test_only_somebody_who_is_logged_in_learns_that_an_instance_does_not_exist(house: House) -> None:
     assert house.stranger.get("/app/nobody/").status_code == 401
     assert house.owner.get("/app/nobody/").status_code == 404
+    elsewhere = {"Host": f"nobody.localhost:{house.server.port}"}
+    operator = bearer(house.server, make_token(house.owner, scope="operate")["token"])
+    assert operator.get("/app/web/", headers=elsewhere).status_code == 404, "the address has no instance, not the path"
 
 
 # Logging in -----------------------------------------------------------------------------------------------------

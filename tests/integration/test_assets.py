@@ -33,7 +33,7 @@ def test_every_file_a_page_names_is_there_compressed_and_kept_for_good(
 
 
 def test_a_page_of_an_earlier_version_still_gets_its_tools_and_does_not_keep_them(aikore: AiKoreServer) -> None:
-    answer = aikore.http.get("/static/v-00aa/js/terminal.js")
+    answer = aikore.http.get("/static/v-00aa/js/tools/terminal/terminal.js")
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-cache"
     assert aikore.http.get("/static/v-00aa/nothing.js").status_code == 404

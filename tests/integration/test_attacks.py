@@ -102,10 +102,10 @@ def test_a_rebound_name_gets_nothing(target: Target, host: str) -> None:
     [
         "/app/echo/../../api/instances", "/app/echo/..%2f..%2fapi/instances", "/app/echo/%2e%2e/%2e%2e/api/instances",
         "/app/echo/%252e%252e/%252e%252e/secrets/machine.token", "/app/echo/..;/api/instances", "/static/../index.html",
-        "/static/%2e%2e/%2e%2e/config.py", "/static/..%5c..%5cconfig.py", "/static/%c0%ae%c0%ae/config.py",
-        "/static/\u2024\u2024/config.py", "/static//etc/passwd", "/static/js/%00.js", "/app/echo/%00",
+        "/static/%2e%2e/%2e%2e/cli.py", "/static/..%5c..%5ccli.py", "/static/%c0%ae%c0%ae/cli.py",
+        "/static/\u2024\u2024/cli.py", "/static//etc/passwd", "/static/js/%00.js", "/app/echo/%00",
         "/.aikore/login/../../x",
-        "/.aikore/login/..%2f..%2fconfig.py", "/api/blueprints/..%2f..%2fsecrets%2fmachine.token",
+        "/.aikore/login/..%2f..%2fcli.py", "/api/blueprints/..%2f..%2fsecrets%2fmachine.token",
         "/api/instances/..%2f..%2fx/script", "/api/trash/..%2fx/restore", "//api/instances", "/app//echo/",
         "/%61pp/echo/",
     ],

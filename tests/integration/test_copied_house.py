@@ -121,6 +121,50 @@ def test_a_folder_that_both_reach_by_a_link_stays_the_originals(
     assert original.get("c")["status"] == "started"
 
 
+@pytest.mark.parametrize("name", ["instances", "outputs", "trashcan"])
+def test_a_copy_that_would_delete_in_folders_of_its_living_original_does_not_open(
+    name: str, original: AiKoreServer, aikore_factory: Factory, tmp_path: Path
+) -> None:
+    original.kill()
+    share(original.home / name, tmp_path / "nas")
+    original.start()
+    before = identities(original)
+    for _ in range(2):
+        said = copy_of(original, aikore_factory).refusal()
+        assert f"and {name} lead to the same folders" in said
+        assert str(original.home) in said
+        shutil.rmtree(original.home.parent / "copy")
+    assert identities(original) == before
+    copy = copy_of(original, aikore_factory)
+    assert name in copy.refusal()
+    (copy.home / name).unlink()
+    (copy.home / name).mkdir()
+    copy.start()
+    assert [text for text in notices(copy) if "is a copy of" in text]
+
+
+def test_a_copy_deletes_no_folder_in_which_its_original_worked_last(
+    original: AiKoreServer, aikore_factory: Factory, tmp_path: Path
+) -> None:
+    assert original.stop() == 0
+    share(original.home / "instances", tmp_path / "nas")
+    copy = copy_of(original, aikore_factory).start()
+    for permanent in (False, True):
+        answer = copy.http.delete("/api/instances/a", params={"permanent": permanent})
+        assert answer.status_code == 409
+        assert str(original.home) in answer.text
+    assert (tmp_path / "nas/a/launch.sh").exists()
+    shutil.rmtree(original.home)
+    copy.wait_status("a", "stopped")
+    assert copy.http.delete("/api/instances/a").status_code == 204
+
+
+def share(folder: Path, disk: Path) -> None:
+    """Have a folder lie elsewhere, with a link in its place."""
+    shutil.move(folder, disk)
+    folder.symlink_to(disk)
+
+
 def test_a_house_that_was_moved_stays_itself(original: AiKoreServer, aikore_factory: Factory) -> None:
     ports = [i["port"] for i in shown(original)]
     assert original.stop() == 0

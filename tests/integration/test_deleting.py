@@ -18,13 +18,14 @@ from typing import Any
 
 import pytest
 
+from aikore.base.disk import remove_tree
+from aikore.base.errors import StorageError
+from aikore.base.events import Bus
 from aikore.blueprints.library import Library
 from aikore.config import Settings
-from aikore.database.engine import Database, make_engine
+from aikore.database.engine import Database
 from aikore.database.migrate import migrate
-from aikore.disk import remove_tree
-from aikore.errors import StorageError
-from aikore.events import Bus
+from aikore.database.wings import AIKORE
 from aikore.instances.actor import Actor
 from aikore.instances.manager import Manager
 from aikore.instances.schemas import InstanceCreate
@@ -217,8 +218,8 @@ async def managing(home: Path) -> AsyncIterator[Manager]:
     for folder in (settings.instances_dir, settings.outputs_dir, settings.trash_dir, settings.custom_blueprints_dir):
         folder.mkdir(parents=True, exist_ok=True)
     (settings.custom_blueprints_dir / "idle.sh").write_text(blueprint_text("sleep 1000", {"ready": "process"}))
-    database = Database(make_engine(settings.database))
-    migrate(database.engine)
+    database = Database(settings.home, AIKORE)
+    migrate(database)
     library = Library(settings.custom_blueprints_dir, settings.custom_blueprints_dir)
 
     async def no_gpus() -> list[Any]:
@@ -235,7 +236,7 @@ async def managing(home: Path) -> AsyncIterator[Manager]:
 
 
 async def make(manager: Manager, name: str) -> Actor:
-    return await manager.create(InstanceCreate(name=name, base_blueprint="idle"))
+    return await manager.creation.create(InstanceCreate(name=name, base_blueprint="idle"))
 
 
 async def test_removing_for_good_holds_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,15 +247,15 @@ async def test_removing_for_good_holds_nobody(tmp_path: Path, monkeypatch: pytes
         assert go_on.wait(60)
         remove_tree(path)
 
-    monkeypatch.setattr("aikore.instances.manager.remove_tree", slow)
+    monkeypatch.setattr("aikore.instances.trashcan.remove_tree", slow)
     async with managing(tmp_path) as manager:
-        await manager.delete(await make(manager, "one"), permanent=True, force=False)
-        await manager.delete(await make(manager, "two"), permanent=False, force=False)
-        await manager.remove_from_trash(manager.trash()[0]["id"])
-        await manager.copy(await make(manager, "three"), "four")
+        await manager.removal.delete(await make(manager, "one"), permanent=True, force=False)
+        await manager.removal.delete(await make(manager, "two"), permanent=False, force=False)
+        await manager.removal.purge(manager.trashcan.entries()[0]["id"])
+        await manager.creation.copy(await make(manager, "three"), "four")
         assert await asyncio.to_thread(removing.wait, 20)
-        assert manager.trash() == []
-        assert [view["slug"] for view in manager.list_views()] == ["three", "four"]
+        assert manager.trashcan.entries() == []
+        assert [view["slug"] for view in manager.publisher.list_views()] == ["three", "four"]
         doomed = [*tmp_path.glob("instances/.purge-*"), *tmp_path.glob("trashcan/.purge-*")]
         assert len(doomed) == 2
         go_on.set()
@@ -273,13 +274,13 @@ async def test_a_start_and_the_deletions_of_others_wait_for_no_size(
 
     monkeypatch.setattr(Trash, "count", slow)
     async with managing(tmp_path) as manager:
-        await manager.delete(await make(manager, "one"), permanent=False, force=False)
-        await manager.delete(await make(manager, "two"), permanent=False, force=False)
-        assert [entry["size"] for entry in manager.trash()] == [None, None]
+        await manager.removal.delete(await make(manager, "one"), permanent=False, force=False)
+        await manager.removal.delete(await make(manager, "two"), permanent=False, force=False)
+        assert [entry["size"] for entry in manager.trashcan.entries()] == [None, None]
     async with managing(tmp_path) as manager:
-        assert [entry["size"] for entry in manager.trash()] == [None, None]
+        assert [entry["size"] for entry in manager.trashcan.entries()] == [None, None]
         go_on.set()
-        while any(entry["size"] is None for entry in manager.trash()):
+        while any(entry["size"] is None for entry in manager.trashcan.entries()):
             await asyncio.sleep(0.005)
 
 
@@ -289,16 +290,16 @@ async def test_a_deletion_that_the_database_refuses_is_undone(tmp_path: Path, mo
 
     async with managing(tmp_path) as manager:
         actor = await make(manager, "one")
-        monkeypatch.setattr("aikore.instances.manager._delete_rows", refuse)
+        monkeypatch.setattr("aikore.instances.store._delete_rows", refuse)
         for permanent in (False, True):
             with pytest.raises(StorageError):
-                await manager.delete(actor, permanent=permanent, force=False)
-            assert [view["slug"] for view in manager.list_views()] == ["one"]
+                await manager.removal.delete(actor, permanent=permanent, force=False)
+            assert [view["slug"] for view in manager.publisher.list_views()] == ["one"]
             assert (tmp_path / "instances/one/launch.sh").exists()
             assert (tmp_path / "outputs/one").exists()
         monkeypatch.undo()
-        await manager.delete(actor, permanent=False, force=False)
-        assert [entry["slug"] for entry in manager.trash()] == ["one"]
+        await manager.removal.delete(actor, permanent=False, force=False)
+        assert [entry["slug"] for entry in manager.trashcan.entries()] == ["one"]
 
 
 @pytest.mark.soak

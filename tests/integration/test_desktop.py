@@ -16,8 +16,9 @@ import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from aikore.errors import DesktopMissingError
-from aikore.launch import desktop, desktop_session
+from aikore.base.errors import DesktopMissingError
+from aikore.launch import desktop
+from aikore.launch.desktop_run import parts
 from tests.helpers.desktop import GREEN, RED, Viewer, painted, state, wait_for_page
 from tests.helpers.server import AiKoreServer, wait_until
 
@@ -281,8 +282,8 @@ def test_the_pauses_of_a_part_that_keeps_ending_grow_and_a_long_life_resets_them
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(desktop_session.time, "monotonic", lambda: now)
-    part = desktop_session.Part("browser", ["false"])
+    monkeypatch.setattr(parts.time, "monotonic", lambda: now)
+    part = parts.Part("browser", ["false"])
 
     def pause(life: float) -> float:
         nonlocal now

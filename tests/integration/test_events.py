@@ -24,7 +24,7 @@ from websockets.sync.client import ClientConnection, connect
 from aikore import live
 from aikore.auth.identity import SCOPE_KEY, Identity
 from aikore.auth.permissions import Role
-from aikore.events import Bus, Part, Topic
+from aikore.base.events import Bus, Part, Topic
 from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, TRASH
 from aikore.instances.views import HIDDEN
 from tests.helpers.access import invite, make_token, set_up

@@ -18,9 +18,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from aikore import problems
+from aikore.base import problems
+from aikore.base.errors import NotFoundError
 from aikore.config import Settings
-from aikore.errors import NotFoundError
 from aikore.files.api import router
 from tests.helpers.access import invite, set_up
 from tests.helpers.server import HTTP_APP, AiKoreServer, wait_until

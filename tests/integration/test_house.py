@@ -63,6 +63,15 @@ def test_starting_and_stopping_reloads_nothing(aikore: AiKoreServer) -> None:
     assert aikore.http.get("/api/system/info").json()["nginx"] == before
 
 
+def test_a_typo_in_a_variable_is_told_in_the_log_and_on_the_page(
+    aikore_factory: Callable[..., AiKoreServer],
+) -> None:
+    server = aikore_factory(prot="8000").start()
+    with server.events() as events:
+        assert "Did you mean AIKORE_PORT?" in str(events.recv(10))
+    wait_until(lambda: "AIKORE_PROT is set" in server.log(), what="the log says so")
+
+
 def test_restart_replaces_the_manager_alone(aikore: AiKoreServer) -> None:
     aikore.blueprint("ticker", "sleep 1000", ready="process")
     aikore.create("t", "ticker")

@@ -416,6 +416,8 @@ def test_a_new_stage_is_told_and_writes_nothing_to_the_database(aikore: AiKoreSe
         aikore.events() as events,
     ):
         wait_until(lambda: database.execute("SELECT pid FROM instances").fetchone()[0], what="the start is written")
+        wait_until(lambda: database.execute("SELECT started_at FROM runs").fetchone(), what="the run is written")
+        wait_until(lambda: database.execute("SELECT count(*) FROM audit").fetchone()[0] > 1, what="and who did it")
         database.execute("BEGIN IMMEDIATE")  # whoever writes now waits, and who reads after that waits, too
         for number in range(3):
             (aikore.home / "instances/s/stage").write_text(f"stage {number}")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from aikore import procfs
-from aikore.errors import ConflictError, StorageError
+from aikore.base import procfs
+from aikore.base.errors import ConflictError, StorageError
 from aikore.launch import processes
 from aikore.launch.local import LocalHandle, LocalLauncher
 from aikore.launch.protocol import RunRecord

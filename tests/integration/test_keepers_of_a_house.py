@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aikore import procfs
+from aikore.base import procfs
 from tests.helpers.server import HTTP_APP, AiKoreServer, processes_of, wait_until
 
 Factory = Callable[..., AiKoreServer]

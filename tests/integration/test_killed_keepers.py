@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from aikore import procfs, sockets
-from aikore.errors import StorageError
+from aikore.base import procfs, sockets
+from aikore.base.errors import StorageError
 from aikore.launch import handle as handles
-from aikore.launch import living, local, processes
+from aikore.launch import living, local, processes, run_folder, spawn
 from aikore.launch.local import LocalHandle, LocalLauncher
 from aikore.launch.protocol import RunExit, RunRecord
 from tests.helpers.keepers import Bench, ended
@@ -309,7 +309,7 @@ async def test_nothing_is_left_of_a_start_that_fails_anywhere(
             case "pidfd":
                 broken.setattr(os, "pidfd_open", fail)
             case "told":
-                broken.setattr(local, "_told", fail)
+                broken.setattr(spawn, "_read_answer", fail)
             case "held":
                 broken.setattr(local, "LocalHandle", fail)
         with pytest.raises(type(error)):
@@ -349,7 +349,7 @@ async def test_a_keeper_opens_nothing_that_would_hold_it(bench: Bench, monkeypat
     """What came into its way after the manager had looked."""
     (bench.folder / "logs").mkdir()
     os.mkfifo(bench.folder / "logs" / "output.idx")
-    monkeypatch.setattr(local, "_prepare", lambda folder: None)
+    monkeypatch.setattr(run_folder, "prepare_folder", lambda folder: None)
     with pytest.raises(StorageError, match=r"could not write to .*/output.idx: it is no plain file"):
         await asyncio.wait_for(bench.run("true"), 10)
 

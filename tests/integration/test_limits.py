@@ -15,7 +15,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from aikore import limits
+from aikore.base import limits
 from aikore.config import Settings
 from tests.helpers.server import AiKoreServer, wait_until
 from tests.helpers.terminal import Terminal

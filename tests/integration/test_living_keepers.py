@@ -10,13 +10,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from aikore import procfs
-from aikore.errors import ConflictError, StorageError
+from aikore.base import procfs
+from aikore.base.errors import ConflictError, StorageError
 from aikore.launch import living
 from aikore.launch.local import LocalHandle, LocalLauncher, read_record
 from aikore.launch.protocol import RunRecord
@@ -199,6 +200,40 @@ async def test_one_look_at_all_processes_serves_all_instances(tmp_path: Path, mo
     launcher = LocalLauncher()
     assert await asyncio.gather(*map(launcher.adopt, folders)) == [None] * 300
     assert len(looks) == 1
+
+
+async def test_a_keeper_on_a_disk_that_does_not_answer_holds_up_no_look_for_others(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = await begin(bench, UNTIL_GO)
+    (tmp_path / "y").mkdir()
+    other = Bench(tmp_path / "y")
+    well = await begin(other, UNTIL_GO)
+    answer, place = threading.Event(), living._place
+    looks: list[int] = []
+
+    def looked(pid: int, ordered: Path) -> living.Identity | None:
+        if pid == dead.record.keeper_pid:
+            looks.append(pid)
+            answer.wait(60)
+        return place(pid, ordered)
+
+    monkeypatch.setattr(living, "_place", looked)
+    monkeypatch.setattr(living, "PATIENCE", 0.3)
+    try:
+        for _ in range(10):
+            found = await asyncio.wait_for(asyncio.to_thread(living.find_keepers), 5)
+            assert [one.pid for one in living.keepers_of(other.folder, found)] == [well.record.keeper_pid]
+            assert [one.pid for one in living.keepers_of(bench.folder, found)] == [dead.record.keeper_pid]
+        assert len(looks) == 1
+        answer.set()
+        await bench.wait_for(
+            lambda: [one.place for one in living.find_keepers() if one.pid == dead.record.keeper_pid] != [None],
+            "its place is known",
+        )
+    finally:
+        answer.set()
+        other.clean_up()
 
 
 # Of an older AiKore ---------------------------------------------------------------------------------------------

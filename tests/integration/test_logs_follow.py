@@ -18,8 +18,8 @@ from fastapi import FastAPI
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from aikore import problems
-from aikore.errors import NotFoundError
+from aikore.base import problems
+from aikore.base.errors import NotFoundError
 from aikore.logs.api import router
 from aikore.logs.follow import FRAME, Data, Frame, Gap, Live, Start, follow
 from tests.helpers.logs import keeper_log, numbered, numbers

@@ -20,6 +20,7 @@ def test_a_house_with_an_odd_path_opens_and_is_all_in_its_own_folder(
     aikore.start_and_wait("one")
     assert aikore.http.get("/app/one/").status_code == 200
     assert (aikore.home / "aikore.db").is_file()
+    assert (aikore.home / "studio.db").is_file()
     assert before == {name, f"{name}.aikore.log"}
     aikore.kill()
     aikore.start()

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.helpers.server import AiKoreServer
+from tests.helpers.dead_disk import can_be_mounted, dead_disk
+from tests.helpers.server import HTTP_APP, AiKoreServer, wait_until
 
 LOOP = "while :; do sleep 0.2; done"
 Break = Callable[[Path], object]
@@ -327,3 +331,38 @@ def test_an_app_whose_disk_is_gone_is_told_with_its_process_and_adopted_when_it_
     assert f"process {pid} (" in broken["status_detail"]
     folder.symlink_to(disk)
     assert aikore.wait_status("t", "started")["pid"] == pid
+
+
+# Disks that do not answer ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not can_be_mounted, reason="only root may mount, where there is FUSE")
+def test_instances_on_a_disk_that_does_not_answer_hold_up_nobody_else(
+    aikore_factory: Callable[..., AiKoreServer], tmp_path: Path
+) -> None:
+    server = aikore_factory().start()
+    server.blueprint("web", HTTP_APP)
+    mount = tmp_path / "nas"
+    mount.mkdir()
+    dead = [f"dead-{number}" for number in range(12)]
+    for name in dead:
+        server.create(name, "web")
+        folder = server.home / "instances" / name
+        shutil.move(folder, tmp_path / name)
+        folder.symlink_to(mount / name)
+    server.create("well", "web")
+    with ThreadPoolExecutor(len(dead)) as people, dead_disk(mount):
+        starts = [people.submit(httpx.post, f"{server.url}/api/instances/{name}/start", timeout=90) for name in dead]
+        wait_until(lambda: sum(start.running() for start in starts) == len(dead), 10, "all of them wait for the disk")
+        server.http.timeout = httpx.Timeout(10)
+        server.start_and_wait("well")
+        assert server.http.get("/api/instances/well/script").status_code == 200
+    assert [start.result().status_code for start in starts] == [409] * len(dead)
+    for name in dead:
+        folder = server.home / "instances" / name
+        folder.unlink()
+        shutil.move(tmp_path / name, folder)
+    for name in dead:
+        server.wait_status(name, "stopped")
+    server.start_and_wait(dead[0])
+    assert server.stop() == 0

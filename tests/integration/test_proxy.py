@@ -15,9 +15,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
-from aikore import procfs
+from aikore.base import procfs
+from aikore.base.errors import NginxMissingError, ProxyError
 from aikore.config import Settings
-from aikore.errors import NginxMissingError, ProxyError
 from aikore.proxy import nginx, processes
 from aikore.proxy.nginx import NginxProxy
 from aikore.proxy.routes import Route

@@ -31,7 +31,7 @@ async def house(tmp_path: Path) -> AsyncIterator[main.House]:
 async def make(house: main.House, name: str) -> Actor:
     script = '# /// aikore\n# ready = "process"\n# ///\nsleep 100\n'
     (house.settings.custom_blueprints_dir / "sleeper.sh").write_text(script)
-    return await house.manager.create(InstanceCreate(name=name, base_blueprint="sleeper"))
+    return await house.manager.creation.create(InstanceCreate(name=name, base_blueprint="sleeper"))
 
 
 async def test_tokens_terminals_and_sockets_of_a_removed_instance_end_though_every_event_is_lost(
@@ -44,7 +44,7 @@ async def test_tokens_terminals_and_sockets_of_a_removed_instance_end_though_eve
     sockets = {actor: asyncio.create_task(house.removed(actor.row.slug)) for actor in (gone, stays)}
     await asyncio.sleep(0)
     monkeypatch.setattr(house.bus, "publish", lambda *_: None)
-    await house.manager.delete(gone, permanent=False, force=False)
+    await house.manager.removal.delete(gone, permanent=False, force=False)
     async with asyncio.timeout(10):
         await sockets[gone]
     assert not sockets[stays].done()
@@ -59,11 +59,11 @@ async def test_a_hook_that_fails_is_told_and_stops_neither_the_removal_nor_the_o
     async def fails(_: int) -> None:
         raise RuntimeError("no way")
 
-    house.manager.on_removed.insert(0, fails)
+    house.manager.removal.on_removed.insert(0, fails)
     await house.gate.tokens.create(Wanted("a", "viewer", gone.row.id), None)
-    await house.manager.delete(gone, permanent=False, force=False)
+    await house.manager.removal.delete(gone, permanent=False, force=False)
     assert house.gate.tokens.all() == []
-    assert house.manager.list_views() == []
+    assert house.manager.publisher.list_views() == []
     assert any("Gone is deleted, but" in notice["message"] for notice in told(house))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from aikore import procfs
+from aikore.base import procfs
 from aikore.launch import processes
 from tests.helpers.server import HTTP_APP, AiKoreServer, wait_until
 

@@ -215,7 +215,7 @@ def test_terminals_are_listed_named_and_ended_with_all_they_started(house: AiKor
     assert listed["instance"] == house.get("mein-bar")["id"] and listed["viewers"] == 1 and "bash" in listed["command"]
     renamed = house.http.patch(f"/api/terminals/{opened.id}", json={"name": "Training"})
     assert renamed.json()["name"] == "Training"
-    assert alive("sleep 7171") and alive("sleep 7172")
+    wait_until(lambda: alive("sleep 7171") and alive("sleep 7172"))
     assert house.http.delete(f"/api/terminals/{opened.id}").status_code == 204
     assert not alive("sleep 7171") and not alive("sleep 7172")
     opened.wait(lambda: opened.closed, "its viewers are told")

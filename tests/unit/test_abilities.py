@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from aikore.abilities import require_abilities
+from aikore.base.abilities import on_network, require_abilities
+from aikore.base.errors import StartupError
 from aikore.config import Settings
-from aikore.errors import StartupError
-from aikore.main import _home_lock
+from aikore.config.access import AuthMode
+from aikore.config.proxy import NginxMode
+from aikore.main import House, _home_lock
 
 MKFS = shutil.which("mkfs.vfat", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 FUNCTIONS = Path(__file__).parents[2] / "functions.sh"
@@ -24,6 +26,10 @@ FUNCTIONS = Path(__file__).parents[2] / "functions.sh"
 
 def settings(home: Path, **more: Any) -> Settings:
     return Settings(home=home, **more)
+
+
+def require(settings: Settings) -> None:
+    require_abilities(settings.home, settings.run_dir, settings.nginx_dir)
 
 
 def refuse(number: int) -> Any:
@@ -34,7 +40,7 @@ def refuse(number: int) -> Any:
 
 
 def test_an_ordinary_disk_is_fine_and_nothing_is_left_on_it(tmp_path: Path) -> None:
-    require_abilities(settings(tmp_path / "new" / "home"))
+    require(settings(tmp_path / "new" / "home"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -59,13 +65,13 @@ def test_a_disk_without_sockets_asks_for_another_runtime_folder(
 ) -> None:
     monkeypatch.setattr(socket.socket, "bind", refuse(errno.EPERM))
     with pytest.raises(StartupError, match=r"no Unix sockets.*AIKORE_RUNTIME_DIR"):
-        require_abilities(settings(tmp_path, runtime_dir=tmp_path / "run"))
+        require(settings(tmp_path, runtime_dir=tmp_path / "run"))
 
 
 def test_a_disk_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fcntl.flock", refuse(errno.ENOLCK))
     with pytest.raises(StartupError, match=r"no file locks.*AIKORE_HOME"):
-        require_abilities(settings(tmp_path))
+        require(settings(tmp_path))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
@@ -73,9 +79,9 @@ def test_a_full_or_protected_disk_is_not_taken_for_one_that_cannot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     monkeypatch.setattr(Path, "symlink_to", refuse(number))
-    require_abilities(settings(tmp_path))
+    require(settings(tmp_path))
     monkeypatch.setattr("tempfile.mkdtemp", refuse(number))
-    require_abilities(settings(tmp_path))
+    require(settings(tmp_path))
 
 
 def _python_env(folder: Path, path: str = "") -> subprocess.CompletedProcess[str]:
@@ -116,9 +122,56 @@ def stick(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_real_usb_stick_is_refused_as_a_data_folder_and_by_launch_scripts(stick: Path) -> None:
     with pytest.raises(StartupError, match=r"lies on vfat \(mounted at .*no symbolic links.*AIKORE_HOME"):
-        require_abilities(settings(stick / "home"))
+        require(settings(stick / "home"))
     with pytest.raises(StartupError, match=r"no Unix sockets.*AIKORE_RUNTIME_DIR"):
-        require_abilities(settings(stick.parent, runtime_dir=stick))
+        require(settings(stick.parent, runtime_dir=stick))
     assert list(stick.iterdir()) == []
     assert "has no symbolic links" in _python_env(stick).stderr
     assert list(stick.iterdir()) == []
+
+
+MOUNTED = """\
+20 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+21 20 0:40 / /srv/nas rw,relatime shared:2 - {kind} server:/export rw
+22 21 8:2 / /srv/nas/disk rw,relatime - xfs /dev/sdb1 rw
+"""
+
+
+@pytest.fixture
+def nas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> Path:
+    """A folder on a file system of this kind, as far as mountinfo tells."""
+    table = tmp_path / "mountinfo"
+    table.write_text(MOUNTED.format(kind=kind))
+    monkeypatch.setattr("aikore.base.abilities.MOUNTS", str(table))
+    return Path("/srv/nas")
+
+
+@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"])
+def test_databases_on_a_network_file_system_are_told_of_once_with_what_to_do(nas: Path, kind: str) -> None:
+    told = on_network(nas / "home/aikore.db", nas / "home/studio.db")
+    assert f"aikore.db and studio.db lie on {kind} (mounted at /srv/nas)" in told
+    assert "Put AIKORE_HOME on a local disk" in told
+    assert "aikore.db lies on" in on_network(nas / "home/aikore.db", Path("/home/studio.db"))
+
+
+@pytest.mark.parametrize("kind", ["nfs"])
+def test_databases_on_a_local_disk_are_not_told_of(nas: Path) -> None:
+    assert on_network(Path("/home/aikore.db"), Path("/srv/nasty/aikore.db"), nas / "disk/home/aikore.db") == ""
+
+
+@pytest.mark.parametrize("kind", ["ext4", "btrfs", "overlay", "tmpfs", "virtiofs"])
+def test_no_other_file_system_is_taken_for_a_share(nas: Path) -> None:
+    assert on_network(nas / "aikore.db") == ""
+
+
+async def test_a_house_on_a_share_opens_and_tells_of_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text("20 1 8:1 / / rw,relatime shared:1 - nfs4 server:/export rw\n")
+    monkeypatch.setattr("aikore.base.abilities.MOUNTS", str(table))
+    settings = Settings(home=tmp_path / "home", nginx=NginxMode.OFF, auth=AuthMode.OFF)
+    with _home_lock(settings):
+        house = House(settings)
+        await house.start()
+        told = [notice["message"] for notice in house.notices.part().present()]
+        await house.close()
+    assert len([message for message in told if "lie on nfs4" in message]) == 1

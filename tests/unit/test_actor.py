@@ -1,4 +1,4 @@
-"""The actor when something fails that nobody foresaw: it ends where a person can act, with the reason."""
+"""The actor alone, in a house without processes: what it does in which state, and what when something fails."""
 
 from __future__ import annotations
 
@@ -6,118 +6,17 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from aikore.base.errors import GpuGoneError, NotFoundError, NotReadyError
 from aikore.instances import actor as actors
-from aikore.instances.actor import Actor, Readiness
-from aikore.instances.lifecycle import Examined, Start, Status, Stop, actions
-from aikore.instances.rows import InstanceRow
-from aikore.launch.protocol import RunExit, RunRecord, RunSpec
-from aikore.proxy.flags import Flags
-from tests.helpers.server import free_ports
+from aikore.instances.actor import Readiness
+from aikore.instances.lifecycle import Restart, Start, Status, Stop, actions
+from aikore.instances.probe import Target
+from tests.helpers.actors import AT_ONCE, Stage
 
 ERRORS = [OSError(errno.EMFILE, "Too many open files"), MemoryError(), RuntimeError("odd")]
-
-
-class Run:
-    """A handle without a process."""
-
-    def __init__(self, number: int) -> None:
-        self.record = RunRecord(number, "u", "s", 2, 1, 4000000 + number, "running", 1.0)
-        self.exit: asyncio.Future[RunExit] = asyncio.get_running_loop().create_future()
-
-    async def wait(self) -> RunExit:
-        return await self.exit
-
-    def stop(self) -> None:
-        self.exit.set_result(RunExit(code=0, requested=True))
-
-    kill = stop
-
-    def pids(self) -> set[int]:
-        return set()
-
-
-class Quiet:
-    """Stages that nobody says."""
-
-    async def watch(self, *_: object) -> None: ...
-    def forget(self, *_: object) -> None: ...
-
-
-class Workshop:
-    """A house that fails where it is told to."""
-
-    stages: Any = Quiet()
-
-    def __init__(self, folder: Path) -> None:
-        self.launcher: Any = self
-        self.failing: dict[str, Exception] = {}
-        self.seen: list[tuple[Status, int | None]] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.flags = Flags(folder)
-        self._folder = folder
-
-    def fail(self, place: str) -> None:
-        if error := self.failing.pop(place, None):
-            raise error
-
-    def folder(self, row: InstanceRow) -> Path:
-        return self._folder
-
-    async def examine(self, row: InstanceRow) -> Examined:
-        return Examined()
-
-    async def check_gpus(self, row: InstanceRow) -> None: ...
-
-    def name_of(self, pid: int) -> str | None:
-        return None
-
-    def readiness(self, row: InstanceRow) -> Readiness:
-        self.fail("readiness")
-        return Readiness(None, None, 1, 1, 1)
-
-    async def prepare(self, row: InstanceRow, run: int) -> RunSpec:
-        self.fail("prepare")
-        return RunSpec("x", run, self._folder, ("true",), {})
-
-    async def start(self, spec: RunSpec) -> Run:
-        await self.gate.wait()
-        self.fail("start")
-        return Run(spec.run)
-
-    def changed(self, actor: Actor) -> None:
-        self.seen.append((actor.state.status, actor.pid))
-        self.fail(f"changed {actor.state.status}")
-
-    def became_ready(self, actor: Actor) -> None:
-        self.fail("ready")
-
-    def note_run(self, *_: object) -> None:
-        self.fail("note")
-
-
-class Stage:
-    """An actor and its house."""
-
-    def __init__(self, folder: Path) -> None:
-        self.house = Workshop(folder)
-        row = InstanceRow(
-            slug="x", name="X", port=free_ports(1)[0], last_run=0, restart_policy="never", status="stopped"
-        )
-        self.actor = Actor(row, self.house)
-        self.actor.begin()
-
-    async def until(self, *wanted: Status) -> None:
-        async with asyncio.timeout(5):
-            while self.actor.state.status not in wanted:
-                await asyncio.sleep(0.005)
-
-    async def wish(self, given: Start | Stop) -> None:
-        await asyncio.wait_for(self.actor.wish(given), 5)
 
 
 @pytest.fixture
@@ -190,3 +89,138 @@ async def test_the_number_of_the_run_before_is_not_shown_while_the_next_is_start
     await stage.until(Status.STARTED)
     assert stage.house.seen[0] == (Status.STARTING, None)
     assert first not in [pid for _, pid in stage.house.seen]
+
+
+# What is done in which state ---------------------------------------------------------------------------------------
+
+READY = "ready"
+"""The wish for an instance that is started."""
+STARTED, STOPPED, STARTING, STALLED, STOPPING, ERROR = (Status(name) for name in (
+    "started", "stopped", "starting", "stalled", "stopping", "error",
+))  # fmt: skip
+
+EFFECTS = [
+    # state, wish → what is done to runs, and where that ends
+    (STOPPED, Start, ["start 1"], STARTED),
+    (STOPPED, Stop, [], STOPPED),
+    (STOPPED, Restart, ["start 1"], STARTED),
+    (STOPPED, READY, ["start 1"], STARTED),
+    (STARTING, Start, [], STARTING),
+    (STARTING, Stop, ["end 1"], STOPPED),
+    (STARTING, Restart, ["end 1", "start 2"], STARTING),
+    (STARTED, Start, [], STARTED),
+    (STARTED, Stop, ["end 1"], STOPPED),
+    (STARTED, Restart, ["end 1", "start 2"], STARTED),
+    (STARTED, READY, [], STARTED),
+    (STALLED, Start, [], STALLED),
+    (STALLED, Stop, ["end 1"], STOPPED),
+    (STOPPING, Stop, [], STOPPING),
+    (STOPPING, Start, ["start 2"], STARTED),
+    (STOPPING, READY, ["start 2"], STARTED),
+    (ERROR, Start, ["start 2"], STARTED),
+    (ERROR, Stop, [], ERROR),
+    (ERROR, READY, ["start 2"], STARTED),
+]
+
+
+async def bring(stage: Stage, status: Status) -> None:
+    """Bring a new instance into a state."""
+    nobody = Target(stage.actor.row.port, "/")
+    if status in (STARTING, STALLED):
+        stage.house.ready = Readiness(nobody, None, 1000 if status is STARTING else 0, 1, 1)
+    if status is not STOPPED:
+        await stage.wish(Start())
+        await stage.until(STARTED if status in (STOPPING, ERROR) else status)
+    if status is STOPPING:
+        stage.house.stubborn = True
+        await stage.wish(Stop())
+    if status is ERROR:
+        stage.end(1)
+    await stage.until(status)
+    stage.house.did.clear()
+
+
+@pytest.mark.parametrize(("status", "wished", "done", "end"), EFFECTS)
+async def test_a_wish_has_these_effects_in_this_state(
+    stage: Stage, status: Status, wished: type[Start | Stop | Restart] | str, done: list[str], end: Status
+) -> None:
+    await bring(stage, status)
+    wish = asyncio.create_task(stage.ensure_ready() if isinstance(wished, str) else stage.wish(wished()))
+    if isinstance(wished, str):
+        await asyncio.sleep(0)
+    else:
+        await wish
+    if status is STOPPING and done:
+        await stage.actor.until(lambda state: state.start_again)
+        stage.end(0)
+    await wish
+    async with asyncio.timeout(5):
+        await stage.actor.until(lambda state: state.status is end and stage.house.did == done)
+
+
+async def test_waiting_for_readiness_is_over_when_a_slow_instance_answers_at_last(stage: Stage) -> None:
+    await bring(stage, STALLED)
+    waiting = asyncio.create_task(stage.ensure_ready())
+    await asyncio.sleep(0.02)
+    assert not waiting.done()
+    stage.house.ready = AT_ONCE
+    stage.actor._watch(1)
+    await waiting
+    assert stage.actor.state.status is STARTED
+
+
+async def test_waiting_for_readiness_ends_with_the_reason_when_the_run_fails(stage: Stage) -> None:
+    await bring(stage, STARTING)
+    waiting = asyncio.create_task(stage.ensure_ready())
+    await asyncio.sleep(0)
+    stage.end(3)
+    with pytest.raises(NotReadyError, match="exit code 3"):
+        await waiting
+
+
+async def test_waiting_for_readiness_ends_when_somebody_stops_the_instance(stage: Stage) -> None:
+    await bring(stage, STARTING)
+    waiting = asyncio.create_task(stage.ensure_ready())
+    await asyncio.sleep(0)
+    await stage.wish(Stop())
+    with pytest.raises(NotReadyError, match="stopped"):
+        await waiting
+
+
+async def test_waiting_for_readiness_goes_on_while_a_restart_is_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aikore.instances.lifecycle.BACKOFF", (0.05,))
+    stage = Stage(tmp_path, policy="on-failure")
+    await bring(stage, STARTING)
+    waiting = asyncio.create_task(stage.ensure_ready())
+    await asyncio.sleep(0)
+    stage.house.ready = AT_ONCE
+    stage.end(3)
+    await waiting
+    assert stage.house.did == ["start 2"]
+    stage.actor.close()
+
+
+async def test_what_stands_in_the_way_of_a_start_is_said_to_who_needs_the_instance(stage: Stage) -> None:
+    stage.house.failing["gpus"] = GpuGoneError("GPU 3 is gone.")
+    with pytest.raises(GpuGoneError):
+        await stage.ensure_ready()
+    assert stage.house.did == []
+
+
+async def test_waiting_ends_when_the_instance_goes(stage: Stage) -> None:
+    await bring(stage, STARTING)
+    waiting = asyncio.create_task(stage.ensure_ready())
+    await asyncio.sleep(0.01)
+    stage.actor.close()
+    with pytest.raises(NotFoundError):
+        await waiting
+
+
+async def test_a_state_that_lasts_a_moment_only_is_not_missed(stage: Stage) -> None:
+    passed = asyncio.create_task(stage.actor.until(lambda state: state.status is STARTING))
+    await asyncio.sleep(0)
+    await stage.wish(Start())
+    await stage.until(STARTED)
+    assert (await passed).status is STARTING

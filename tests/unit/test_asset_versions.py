@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aikore.config import static_dir
+from aikore.base.shipped import static_dir
 from aikore.proxy import assets
 
 
@@ -70,11 +70,13 @@ def test_a_bundle_of_other_files_is_left_aside(static: Path) -> None:
 
 def test_a_page_further_down_reaches_the_same_files(static: Path) -> None:
     (static / "desktop").mkdir()
-    (static / "js/desktop").mkdir()
-    (static / "desktop/index.html").write_text('<head><script src="../../static/js/desktop/page.js"></script></head>')
-    (static / "js/desktop/page.js").write_text('import "../deep/b.js";\n')
+    (static / "js/tools/desktop").mkdir(parents=True)
+    (static / "desktop/index.html").write_text(
+        '<head><script src="../../static/js/tools/desktop/page.js"></script></head>'
+    )
+    (static / "js/tools/desktop/page.js").write_text('import "../../deep/b.js";\n')
     page = assets.page(static, "desktop/index.html", "0123")
-    assert 'src="../../static/v-0123/js/desktop/page.js"' in page
+    assert 'src="../../static/v-0123/js/tools/desktop/page.js"' in page
     assert '<link rel="modulepreload" href="../../static/v-0123/js/deep/b.js">' in page
 
 
@@ -91,7 +93,7 @@ def test_the_version_changes_with_content_and_names_and_with_nothing_else(static
 @pytest.mark.parametrize("first", assets.PAGES.values())
 def test_the_real_pages_name_no_module_that_is_not_there(first: str) -> None:
     found = assets.modules(static_dir(), first)
-    assert "js/api.js" in found
+    assert "js/house/api.js" in found
     assert not [name for name in found if not (static_dir() / name).is_file()]
     assert not [name for name in found if name.startswith("vendor")]
 

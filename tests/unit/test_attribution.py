@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aikore.monitor.attribution import FRESH, Attribution, Share, User
+from aikore.monitor.attribution import FRESH, Attribution, GpuUser, Share
 from aikore.monitor.gpu import Gpu, GpuProcess, Reading
 
 GPU = Gpu("0", 0, "Some GPU", "GPU-1", 24_000)
@@ -10,9 +10,9 @@ OLD = -FRESH * 2
 """Started so long ago that growth is no longer taken to be its own."""
 
 
-def user(number: int, *pids: int, started_at: float = OLD, cpu: float = 0.0, **more: object) -> User:
+def user(number: int, *pids: int, started_at: float = OLD, cpu: float = 0.0, **more: object) -> GpuUser:
     fields: dict[str, object] = {"gpu_ids": ("0",), "devices": None, **more}
-    return User(number, frozenset(pids), started_at=started_at, cpu=cpu, **fields)  # type: ignore[arg-type]
+    return GpuUser(number, frozenset(pids), started_at=started_at, cpu=cpu, **fields)  # type: ignore[arg-type]
 
 
 def seen(used: int, *processes: GpuProcess, busy: float = 50.0, device: str | None = None) -> Reading:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from aikore.base.errors import InvalidBlueprintError
 from aikore.blueprints.header import Header, Ready, parse_header
-from aikore.errors import InvalidBlueprintError
 
 
 def script(*toml: str, newline: str = "\n") -> str:

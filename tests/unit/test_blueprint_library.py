@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aikore.blueprints.library import SIZE_MAX, Library
-from aikore.errors import (
+from aikore.base.errors import (
     InvalidBlueprintError,
     InvalidNameError,
     NameTakenError,
@@ -17,6 +16,7 @@ from aikore.errors import (
     StaleError,
     UnknownBlueprintError,
 )
+from aikore.blueprints.library import SIZE_MAX, Library
 
 BROKEN = Path(__file__).parents[1] / "apps" / "blueprints"
 

@@ -15,9 +15,10 @@ import pytest
 from click.testing import CliRunner, Result
 from fastapi import FastAPI, Request, Response
 
-from aikore import __version__, problems
+from aikore import __version__
+from aikore.base import problems
+from aikore.base.errors import ConflictError, NotFoundError
 from aikore.cli import main
-from aikore.errors import ConflictError, NotFoundError
 from aikore.logs.api import router
 from tests.helpers.logs import keeper_log, numbered, numbers
 from tests.helpers.server import free_ports, wait_until

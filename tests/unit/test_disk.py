@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from aikore import disk
-from aikore.errors import MountedError
+from aikore.base import disk
+from aikore.base.errors import MountedError
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
 

@@ -14,8 +14,9 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from aikore import __version__
-from aikore.config import Settings
-from aikore.events import Topic
+from aikore.base.events import Topic
+from aikore.config import GROUPS, Settings
+from aikore.config.group import Group
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -41,6 +42,13 @@ def test_every_setting_is_documented_with_its_default_and_help(name: str) -> Non
 def test_no_setting_is_documented_that_does_not_exist() -> None:
     named = set(re.findall(r"^\| `AIKORE_(\w+)`", (DOCS / "settings.md").read_text(), re.MULTILINE))
     assert named == {name.upper() for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_settings_of_a_room_stand_under_its_heading_in_their_order(group: type[Group]) -> None:
+    _, _, section = (DOCS / "settings.md").read_text().partition(f"\n## {(group.__doc__ or '').rstrip('.')}\n")
+    named = re.findall(r"^\| `AIKORE_(\w+)`", section.partition("\n## ")[0], re.MULTILINE)
+    assert named == [name.upper() for name in group.__annotations__ if name in group.model_fields]
 
 
 def test_every_route_is_documented_with_its_methods(tmp_path: Path) -> None:

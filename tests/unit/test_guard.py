@@ -13,8 +13,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aikore.auth.gate import Gate
 from aikore.auth.guard import Guard
-from aikore.config import AuthMode, Settings
-from aikore.database.engine import Database, make_engine
+from aikore.config import Settings
+from aikore.config.access import AuthMode
+from aikore.database.engine import Database
+from aikore.database.wings import AIKORE
 
 HOST = "localhost:9000"
 OWN = {"Host": HOST, "Origin": f"http://{HOST}"}
@@ -32,7 +34,7 @@ async def inside(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture
 def guard(tmp_path: Path) -> Guard:
     settings = Settings(home=tmp_path, auth=AuthMode.OFF)
-    gate = Gate(settings, Database(make_engine("sqlite://")))
+    gate = Gate(settings, Database(tmp_path, AIKORE))
     return Guard(inside, settings, gate, lambda key: (1, key))
 
 

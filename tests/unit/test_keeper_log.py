@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from aikore.launch.keeper import Log, last_drawn
+from aikore.launch.keeper.log import Log
+from aikore.launch.keeper.row import last_drawn
 
 
 def stored(folder: Path) -> bytes:

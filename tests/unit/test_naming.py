@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aikore.errors import InvalidNameError, InvalidPathError
+from aikore.base.errors import InvalidNameError, InvalidPathError
 from aikore.naming import (
     NAME_MAX,
     SLUG,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aikore import procfs
+from aikore.base import procfs
 from aikore.proxy import processes
 
 

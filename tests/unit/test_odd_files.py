@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from aikore.base.errors import BrokenInstanceError
 from aikore.blueprints.library import Library
-from aikore.errors import BrokenInstanceError
 from aikore.instances.files import SCRIPT_MAX, last_lines
 from aikore.launch import desktop
 from aikore.launch.stages import StageWatcher, read_stage

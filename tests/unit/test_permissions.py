@@ -59,8 +59,10 @@ def test_the_documented_table_of_permissions_and_roles_is_the_one_of_the_code() 
 
 
 def test_the_dashboards_type_of_permissions_and_roles_is_the_one_of_the_code() -> None:
-    types = (ROOT / "aikore/static/js/types.js").read_text()
-    for name, there_is in (("Permission", [str(one) for one in Permission]), ("Role", [role.word for role in Role])):
-        written = re.search(rf"@typedef {{(.*)}} {name} ", types)
+    types = (ROOT / "tools/types/payloads.d.ts").read_text()
+    me = types[types.index("        Me: {") :]
+    roles = [role.word for role in Role]
+    for text, name, there_is in ((types, "Permission", [str(one) for one in Permission]), (me, "role", roles)):
+        written = re.search(rf"^ +{name}: (.*);$", text, re.MULTILINE)
         assert written is not None
         assert [word.strip('" ') for word in written[1].split("|")] == there_is

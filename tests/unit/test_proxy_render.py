@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aikore.base.errors import ProxyError
 from aikore.config import Settings
-from aikore.errors import ProxyError
 from aikore.proxy.render import Options, problem, quote, quote_path, render
 from aikore.proxy.routes import Route
+
+ROOT = Path(__file__).parent.parent.parent
+TEMPLATES = ROOT / "aikore/proxy/templates"
 
 
 def options(**settings: Any) -> Options:
@@ -76,3 +81,49 @@ def test_parameters_are_quoted_for_nginx() -> None:
     assert quote("it's \\") == "'it\\'s \\\\'"
     assert quote_path("/a$b c") == "'/a${dollar}b c'"
     assert problem(404, "not_found", "x").startswith("'{")
+
+
+# Who sets and who reads a variable ------------------------------------------------------------------------------
+
+SETS = re.compile(r"^\s*(?:map .* |geo (?:\S+ )?|set |auth_request_set )\$(\w+)(?= )", re.MULTILINE)
+CAPTURES = re.compile(r"\(\?<(\w+)>")
+READS = re.compile(r"\$\{?([a-z]\w*)")
+Parts = dict[str, set[str]]
+
+
+def variables() -> tuple[Parts, Parts]:
+    """Return which parts set and which read each variable that is ours, beyond the patterns of one part."""
+    sets: Parts = defaultdict(set)
+    reads: Parts = defaultdict(set)
+    captures: Parts = defaultdict(set)
+    for path in TEMPLATES.rglob("*.j2"):
+        part, text = str(path.relative_to(TEMPLATES)).removesuffix(".j2"), path.read_text()
+        for found, pattern in ((sets, SETS), (captures, CAPTURES)):
+            for name in pattern.findall(text):
+                found[name].add(part)
+        for name in READS.findall(SETS.sub(lambda one: one[0][: one.start(1) - one.start() - 1], text)):
+            reads[name].add(part)
+    reads["dollar"].add("render.py")
+    sets.update({name: parts for name, parts in captures.items() if reads[name] != parts})
+    return sets, {name: reads[name] for name in sets}
+
+
+def documented() -> tuple[Parts, Parts]:
+    rows = re.findall(r"^\| `\$(\w+)` \| .+ \| (.+) \| (.+) \|$", (ROOT / "docs/nginx.md").read_text(), re.MULTILINE)
+    sets = {name: set(re.findall(r"`(\S+)`", parts)) for name, parts, _ in rows}
+    return sets, {name: set(re.findall(r"`(\S+)`", parts)) for name, _, parts in rows}
+
+
+def test_the_documentation_says_who_sets_and_who_reads_each_variable() -> None:
+    assert documented() == variables()
+
+
+def test_every_variable_is_read_by_somebody() -> None:
+    assert [name for name, parts in variables()[1].items() if not parts] == []
+
+
+def test_which_instance_a_request_is_for_is_decided_by_the_servers_alone() -> None:
+    sets, reads = variables()
+    assert sets["instance"] == {"servers/main", "servers/own"}
+    sources = ("main_instance", "own_instance", "path_instance", "host_instance")
+    assert set().union(*(reads[name] for name in sources)) == {"http/routes", "servers/main", "servers/own"}

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aikore.launch import keeper
-from aikore.launch.keeper import Log
-from aikore.launch.redraw import ROWS_MAX, TEXT_MAX, Fold
+from aikore.launch.keeper.log import Log
+from aikore.launch.keeper.redraw import Fold
+from aikore.launch.keeper.terminal import ROWS_MAX, TEXT_MAX
 
 STREAMS = Path(__file__).parent.parent / "data/progress"
 SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -274,8 +275,20 @@ def test_what_is_held_is_bounded() -> None:
 # In the keeper ------------------------------------------------------------------------------------------------------
 
 
+def loaded_by_the_keeper(folder: Path) -> set[str]:
+    code = f"import runpy, sys; runpy.run_path({keeper.__path__[0]!r}, run_name='keeper'); print(*sys.modules)"
+    command = [sys.executable, "-I", "-S", "-E", "-c", code]
+    return set(subprocess.run(command, check=True, cwd=folder, stdout=subprocess.PIPE, text=True).stdout.split())
+
+
 def test_the_keeper_folds_as_a_script_of_its_own(tmp_path: Path) -> None:
-    """It is started by its path, isolated from the environment, and finds its other file all the same."""
-    code = f"import runpy; runpy.run_path({keeper.__file__!r}, run_name='keeper')"
-    subprocess.run([sys.executable, "-I", "-S", "-E", "-c", code], check=True, cwd=tmp_path)
+    """It is started by its path, isolated from the environment, and finds its other files all the same."""
+    assert "aikore.launch.keeper.redraw" in loaded_by_the_keeper(tmp_path)
     assert not os.listdir(tmp_path)
+
+
+def test_the_keeper_loads_its_own_folder_alone_and_nothing_heavy(tmp_path: Path) -> None:
+    loaded = loaded_by_the_keeper(tmp_path)
+    own = {name for name in loaded if name.startswith("aikore") and not name.startswith("aikore.launch.keeper")}
+    assert own == {"aikore", "aikore.launch"}
+    assert not loaded & {"asyncio", "dataclasses", "inspect", "logging", "pathlib", "socket", "subprocess"}

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from aikore.database.engine import Database, make_engine
+from aikore.base.times import utcnow
+from aikore.database.engine import Database
 from aikore.database.migrate import migrate
-from aikore.database.times import utcnow
+from aikore.database.wings import AIKORE
 from aikore.instances.lifecycle import Exited, SpawnFailed, State, Status
 from aikore.instances.runs import KEPT, Ending, RunBook, ending_of
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    engine = make_engine(f"sqlite:///{tmp_path / 'aikore.db'}")
-    migrate(engine)
-    database = Database(engine)
+    database = Database(tmp_path, AIKORE)
+    migrate(database)
     yield database
     database.close()
 
@@ -32,6 +34,20 @@ async def test_the_newest_runs_are_kept_and_those_of_others_left_alone(database:
     numbers = [run["number"] for run in await book.of(1)]
     assert numbers == list(range(KEPT + 5, 5, -1))
     assert [run["ending"] for run in await book.of(2)] == [None]
+
+
+async def test_runs_are_told_with_the_notes_that_are_being_written_just_now(database: Database) -> None:
+    book = RunBook(database)
+    book.note(1, 1, {"started_at": utcnow()})
+    held = threading.Event()
+    holding = asyncio.create_task(database.run(lambda _: held.wait(20)))
+    writing = asyncio.create_task(book.write())
+    telling = asyncio.create_task(book.of(1))
+    for _ in range(9):  # what read at once has read now
+        await database.read(lambda _: None)
+    held.set()
+    await asyncio.gather(holding, writing)
+    assert [run["number"] for run in await telling] == [1]
 
 
 async def test_the_first_word_on_a_run_counts(database: Database) -> None:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from aikore import sockets
+from aikore.base import sockets
 from tests.helpers.server import free_ports
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from aikore import live
 from aikore.auth.permissions import Permission
-from aikore.events import Audience, Bus, Part, Projection, Topic, whole
+from aikore.base.events import Audience, Bus, Part, Projection, Topic, whole
 from aikore.instances import views
 from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, Removed, View, parts
 from aikore.live import Viewer

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from aikore.base.disk import remove_tree
+from aikore.base.errors import MountedError, NotFoundError, StorageError
 from aikore.config import Settings
-from aikore.disk import remove_tree
-from aikore.errors import MountedError, NotFoundError, StorageError
 from aikore.instances.trash import TRASH_CARD, Trash
 
 ENTRY = "20260102T030405000006-mine"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from aikore.base.events import Bus
 from aikore.config import Settings
-from aikore.events import Bus
 from aikore.instances.topics import INSTANCE, INSTANCE_REMOVED, Removed
 from aikore.monitor.notices import Notices
 from aikore.monitor.sampler import Sampler

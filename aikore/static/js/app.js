@@ -1,24 +1,27 @@
-/** Begins the page: wires the store to the views. */
+/** Puts the page together: says which tools there are, begins the parts of the frame and wires them to the store. */
 
-import { access } from "./access.js";
-import { address } from "./api.js";
-import { byId, setText } from "./dom.js";
-import { newInstance, updateForm } from "./form.js";
-import { beginKeys } from "./keys.js";
-import { beginLayout } from "./layout.js";
-import { mountMonitoring } from "./monitor.js";
-import { beginNotices, updateNotices } from "./notices.js";
-import { togglePalette } from "./palette.js";
-import { showPerson } from "./person.js";
-import { connect } from "./socket.js";
-import { store } from "./store.js";
-import { beginTable, updateRow, updateTable, updateTimes } from "./table.js";
-import { beginTheme } from "./theme.js";
-import { toast } from "./toasts.js";
-import { beginTools, updateTools } from "./tools.js";
-import { openTrash, updateTrash } from "./trash.js";
+import { beginPerson, showPerson } from "./access/person.js";
+import { access } from "./house/access.js";
+import { newInstance, updateForm } from "./house/form/form.js";
+import { beginKeys } from "./house/keys.js";
+import { beginLayout } from "./house/layout.js";
+import { mountMonitoring } from "./house/monitor/monitor.js";
+import { beginNotices, updateNotices } from "./house/notices.js";
+import { togglePalette } from "./house/palette.js";
+import { connect } from "./house/socket.js";
+import { store } from "./house/store.js";
+import { beginTable, updateRow, updateTable, updateTimes } from "./house/table/table.js";
+import { offerTools } from "./house/toolkinds.js";
+import { beginTools, updateTools } from "./house/tools.js";
+import { openTrash, updateTrash } from "./house/trash.js";
+import { address } from "./kit/base.js";
+import { byId, setText } from "./kit/dom.js";
+import { beginTheme } from "./kit/theme.js";
+import { toast } from "./kit/toasts.js";
+import { KINDS } from "./tools/kinds.js";
 
-store.addEventListener("change", (event) => {
+/** @param {Event} event of the store: what changed is shown where it is to be seen */
+function update(event) {
   const { topic, data } = /** @type {CustomEvent} */ (event).detail;
   const all = topic === "all";
   if (topic === "instance") updateRow(data);
@@ -31,12 +34,13 @@ store.addEventListener("change", (event) => {
   if (all || topic === "notice") updateNotices();
   if (all || topic === "connection") showConnection();
   showTitle();
-});
+}
 
 /** Whether there is anything to say of GPUs: a chosen one that is gone counts. */
 const hasGpus = () => store.system.gpus?.length !== 0 || [...store.instances.values()].some((one) => one.gpus?.length);
 
-access.addEventListener("change", () => {
+/** Show what who is logged in may do. */
+function updateAccess() {
   document.body.dataset.role = access.me?.role;
   const edits = access.may("instances.edit");
   document.body.toggleAttribute("data-edits", edits);
@@ -46,7 +50,7 @@ access.addEventListener("change", () => {
   updateTable();
   updateTools();
   updateTrash();
-});
+}
 
 function showConnection() {
   document.body.classList.toggle("lost", store.lostSince !== null);
@@ -61,18 +65,24 @@ function showTitle() {
   /** @type {HTMLLinkElement} */ (byId("icon")).href = address(failed ? "/static/icons/mark-failed.svg" : "/static/icons/mark.svg");
 }
 
-beginTheme();
-beginLayout();
-beginTable();
-beginTools();
-beginKeys();
-beginNotices();
-mountMonitoring(byId("monitoring"));
-byId("new").addEventListener("click", newInstance);
-byId("first").addEventListener("click", newInstance);
-byId("find").addEventListener("click", togglePalette);
-if (/Mac|iP(hone|ad)/.test(navigator.userAgent)) setText(byId("find-keys"), "⌘ K");
-byId("show-trash").addEventListener("click", openTrash);
-setInterval(updateTimes, 1000);
-void access.look();
-connect();
+export function begin() {
+  offerTools(KINDS);
+  store.addEventListener("change", update);
+  access.addEventListener("change", updateAccess);
+  beginTheme();
+  beginLayout();
+  beginTable();
+  beginTools();
+  beginKeys();
+  beginNotices();
+  beginPerson();
+  mountMonitoring(byId("monitoring"));
+  byId("new").addEventListener("click", newInstance);
+  byId("first").addEventListener("click", newInstance);
+  byId("find").addEventListener("click", togglePalette);
+  if (/Mac|iP(hone|ad)/.test(navigator.userAgent)) setText(byId("find-keys"), "⌘ K");
+  byId("show-trash").addEventListener("click", openTrash);
+  setInterval(updateTimes, 1000);
+  void access.look();
+  connect();
+}

@@ -20,4 +20,7 @@ function again(error) {
   if (place) place.textContent = "The page did not load completely. Is AiKore reachable? Reload to try again.";
 }
 
-import("./app.js").then(() => sessionStorage.removeItem(KEY), again);
+import("./app.js").then(({ begin }) => {
+  sessionStorage.removeItem(KEY);
+  begin();
+}, again);
