@@ -172,7 +172,7 @@ ANY_HOST = "aikore-host.invalid"
 """Stands for the host name a client uses; ``.invalid`` can be nobody's (RFC 6761)."""
 
 
-def localise(text: str, host_header: str) -> str:
+def with_host(text: str, host_header: str) -> str:
     """Put the client's own host name (of its ``Host`` header) where :data:`ANY_HOST` stands."""
     host = re.sub(r":\d+\Z", "", host_header)
     return text.replace(ANY_HOST, host if re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host) else "localhost")

@@ -30,7 +30,7 @@ TOUCHES = {
     "aikore/launch/desktop*": "desktop",
     "aikore/live.py": "events interface dashboard",
     "aikore/logs/*": "logs_follow log_tool",
-    "aikore/main.py": "house copied_house interface",
+    "aikore/main/*": "house copied_house interface",
     "aikore/base/limits.py": "limits",
     "aikore/monitor/*": "monitor gpus history monitoring",
     "aikore/base/privileges.py": "privileges",

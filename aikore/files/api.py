@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import anyio
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import StreamingResponse
 from starlette.datastructures import Headers
@@ -22,6 +22,7 @@ from aikore.auth.guard import DETAIL_KEY
 from aikore.auth.permissions import Permission
 from aikore.base.disk import require_space
 from aikore.base.errors import InvalidError
+from aikore.base.etags import IfMatch, etag, version_in
 from aikore.base.problems import problem_responses
 from aikore.config.home import HomeSettings
 from aikore.files import download, listing, trash, writing
@@ -53,7 +54,6 @@ Key = Annotated[str, PathParameter(min_length=1, max_length=80, description="An 
 EntryId = Annotated[str, PathParameter(min_length=1, max_length=120, description="A deleted file's id.")]
 PathQuery = Annotated[str, Query(max_length=PATH_MAX, description="Below the place, like `custom_nodes/a.py`.")]
 PlaceQuery = Annotated[PlaceName, Query(description="The instance's folder, or its outputs.")]
-IfMatch = Annotated[str | None, Header(alias="If-Match", description="The version that was read, or `*`.")]
 COMMON = problem_responses(400, 403, 404, 409, 422, 500, 507)
 OCTETS: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
@@ -117,7 +117,7 @@ def _add_text(routes: APIRouter, folders: InstanceFolders) -> None:
     ) -> TextView:
         """Read a text file of at most 2 MiB."""
         text = await folders.run(writing.read_text, folders.place(id, place), file_parts(path))
-        response.headers["ETag"] = f'"{text.version}"'
+        response.headers["ETag"] = etag(text.version)
         return TextView(content=text.content, version=text.version)
 
     @routes.put(f"{BASE}/text", responses=problem_responses(412), dependencies=needs(Permission.FILES_WRITE))
@@ -132,11 +132,11 @@ def _add_text(routes: APIRouter, folders: InstanceFolders) -> None:
     ) -> Saved:
         """Save a text file, if nobody changed it meanwhile; without If-Match make a new one."""
         request.scope[DETAIL_KEY] = path
-        expected = if_match.strip().removeprefix("W/").strip('"') if if_match is not None else None
+        expected = version_in(if_match)
         version = await folders.run(
             writing.write_text, folders.place(id, place), file_parts(path), wanted.content, expected
         )
-        response.headers["ETag"] = f'"{version}"'
+        response.headers["ETag"] = etag(version)
         return Saved(version=version)
 
 

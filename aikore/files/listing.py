@@ -10,14 +10,11 @@ from typing import Literal
 
 from aikore.base.errors import NotFoundError
 from aikore.files.tree import Parts, Place, lstat_at, refusals
-from aikore.instances.cards import CARD_NAME
-from aikore.instances.files import FILES_TRASH
+from aikore.launch.layout import HIDDEN
 
 READ_MAX = 500_000
 """Entries of one folder that are looked at."""
 
-HIDDEN = frozenset({FILES_TRASH, CARD_NAME})
-"""At the top of a place: AiKore's own, of no use to people."""
 
 Kind = Literal["file", "folder", "link", "other"]
 

@@ -23,18 +23,17 @@ from aikore.launch.desktop_run.listening import is_served
 from aikore.launch.desktop_run.orders import DesktopOrders
 from aikore.launch.desktop_run.x11 import X_SOCKETS
 from aikore.launch.keymap import keymap
+from aikore.launch.layout import DESKTOP_NAME
 
 FIRST_DISPLAY, DISPLAYS = 100, 50_000
 X_LOCKS = "/tmp/.X{}-lock"  # noqa: S108 — the X servers' own place
-FOLDER_NAME = "desktop"
-"""The desktop's files in the instance's folder: browser profile, cookie of the display, log of its server."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox-esr", "firefox")
 SERVERS = ("Xvnc", "Xtigervnc")
 CLIPBOARD_MOST = 2**22
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DesktopAddress:
     """Where a desktop lives: its display number, its VNC socket, its folder."""
 
     display: int
@@ -43,7 +42,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class DesktopPage:
     """What its browser shows: the app's own address on this machine."""
 
     port: int
@@ -122,12 +121,12 @@ def _lock(display: int) -> Path:
     return Path(X_LOCKS.format(display))
 
 
-def leftovers(place: Place) -> tuple[Path, ...]:
+def leftovers(place: DesktopAddress) -> tuple[Path, ...]:
     """Return the files outside the instance's folder that end with its desktop."""
     return place.vnc_socket, x_socket(place.display)
 
 
-def clear(place: Place) -> bool:
+def clear(place: DesktopAddress) -> bool:
     """Remove what a dead display server left of this number; False when the number is somebody else's."""
     if is_alive(place.display):
         return False
@@ -143,9 +142,9 @@ def clear(place: Place) -> bool:
     return True
 
 
-def lay_keyboard(place: Place) -> None:
+def lay_keyboard(place: DesktopAddress) -> None:
     """Write the keyboard of the display into the desktop's folder. Raises ConflictError when that cannot be."""
-    path = _keyboard(place.folder / FOLDER_NAME)
+    path = _keyboard(place.folder / DESKTOP_NAME)
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         write_whole(path, keymap().encode())
@@ -157,12 +156,12 @@ def _keyboard(folder: Path) -> Path:
     return folder / "keymap.xkb"
 
 
-def command(inner: Sequence[str], place: Place, page: Page | None, window: bool) -> tuple[str, ...]:
+def command(inner: Sequence[str], place: DesktopAddress, page: DesktopPage | None, window: bool) -> tuple[str, ...]:
     """Return the command that runs ``inner`` on a desktop.
 
     ``page`` is shown in a browser once it answers; with ``window`` the first window is told by :func:`window_mark`.
     """
-    folder = place.folder / FOLDER_NAME
+    folder = place.folder / DESKTOP_NAME
     orders = DesktopOrders(
         display=place.display,
         folder=str(folder),
@@ -180,10 +179,10 @@ def command(inner: Sequence[str], place: Place, page: Page | None, window: bool)
 
 def window_mark(folder: Path) -> Path:
     """Return the file that is there once a program showed a window on the desktop."""
-    return folder / FOLDER_NAME / "window"
+    return folder / DESKTOP_NAME / "window"
 
 
-def _server(place: Place, folder: Path) -> tuple[str, ...]:
+def _server(place: DesktopAddress, folder: Path) -> tuple[str, ...]:
     """No TCP, no password: the socket is this user's alone, and the display wants the cookie.
 
     ``-displayfd``, which is added later, also makes the server do without a lock file. All viewers come by one socket,
@@ -199,7 +198,7 @@ def _server(place: Place, folder: Path) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _browser(folder: Path, page: Page) -> tuple[str, ...]:
+def _browser(folder: Path, page: DesktopPage) -> tuple[str, ...]:
     program = find_browser(page.browser)
     if program is None:
         return ()

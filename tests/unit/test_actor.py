@@ -155,7 +155,8 @@ async def test_a_wish_has_these_effects_in_this_state(
         stage.end(0)
     await wish
     async with asyncio.timeout(5):
-        await stage.actor.until(lambda state: state.status is end and stage.house.did == done)
+        while (stage.actor.state.status, stage.house.did) != (end, done):
+            await asyncio.sleep(0.005)
 
 
 async def test_waiting_for_readiness_is_over_when_a_slow_instance_answers_at_last(stage: Stage) -> None:
