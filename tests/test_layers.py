@@ -53,7 +53,8 @@ INSIDE: dict[str, tuple[set[str], ...]] = {
         {"room"},
     ),
     "launch": (
-        {"desktop_run", "keeper", "keymap", "layout", "protocol", "shared", "trees"},
+        {"layout"},
+        {"desktop_run", "keeper", "keymap", "protocol", "shared", "trees"},
         {"desktop", "environment", "living", "run_folder", "stages"},
         {"orphans", "records"},
         {"handle", "spawn"},
@@ -294,7 +295,7 @@ def test_no_module_of_the_browser_comes_back_to_itself() -> None:
         ),
         (
             "tools/log/log.js",
-            "tools/files/desk.js",
+            "tools/files/remote.js",
             "js/tools: log (floor 1) imports files (floor 1), which is the",
         ),
         ("house/table/row.js", "house/keys.js", "js/house: table (floor 7) imports keys (floor 9), which is above"),

@@ -34,6 +34,7 @@ TOUCHES = {
     "aikore/base/limits.py": "limits",
     "aikore/monitor/*": "monitor gpus history monitoring",
     "aikore/base/privileges.py": "privileges",
+    "aikore/base/shipped.py": "package assets",
     "aikore/proxy/*": "proxy route_owner suspended_manager behind_proxies assets gateway",
     "aikore/static/*": "dashboard workbench assets accessibility",
     "aikore/static/gateway/*": "gateway",

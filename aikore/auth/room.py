@@ -9,7 +9,7 @@ from aikore.auth import api, door
 from aikore.auth.gate import Gate
 from aikore.auth.weblinks import Weblinks
 from aikore.base.rooms import Room
-from aikore.config import Settings
+from aikore.config.access import AccessSettings
 
 
 class Instances(Protocol):
@@ -20,7 +20,7 @@ class Instances(Protocol):
     def is_routed_host(self, host: str) -> bool: ...
 
 
-def make(settings: Settings, gate: Gate, instances: Instances) -> Room:
+def make(settings: AccessSettings, gate: Gate, instances: Instances) -> Room:
     """Login, people, tokens, and the check that NGINX asks."""
 
     async def open_gate() -> None:

@@ -104,8 +104,8 @@ def x_socket(display: int) -> Path:
 
 def is_alive(display: int) -> bool:
     """Say whether a display server answers for this number, or holds its lock."""
-    for address in (str(x_socket(display)), f"\0{x_socket(display)}"):
-        if is_served(address):
+    for path in (str(x_socket(display)), f"\0{x_socket(display)}"):
+        if is_served(path):
             return True
     try:
         os.kill(int(read_small(_lock(display), 64)), 0)
@@ -121,30 +121,30 @@ def _lock(display: int) -> Path:
     return Path(X_LOCKS.format(display))
 
 
-def leftovers(place: DesktopAddress) -> tuple[Path, ...]:
+def leftovers(address: DesktopAddress) -> tuple[Path, ...]:
     """Return the files outside the instance's folder that end with its desktop."""
-    return place.vnc_socket, x_socket(place.display)
+    return address.vnc_socket, x_socket(address.display)
 
 
-def clear(place: DesktopAddress) -> bool:
+def clear(address: DesktopAddress) -> bool:
     """Remove what a dead display server left of this number; False when the number is somebody else's."""
-    if is_alive(place.display):
+    if is_alive(address.display):
         return False
-    sockets = x_socket(place.display).parent
+    sockets = x_socket(address.display).parent
     with suppress(OSError):
         sockets.mkdir()
         sockets.chmod(0o1777)
     try:
-        for path in (*leftovers(place), _lock(place.display)):
+        for path in (*leftovers(address), _lock(address.display)):
             path.unlink(missing_ok=True)
     except OSError:
         return False
     return True
 
 
-def lay_keyboard(place: DesktopAddress) -> None:
+def lay_keyboard(address: DesktopAddress) -> None:
     """Write the keyboard of the display into the desktop's folder. Raises ConflictError when that cannot be."""
-    path = _keyboard(place.folder / DESKTOP_NAME)
+    path = _keyboard(address.folder / DESKTOP_NAME)
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         write_whole(path, keymap().encode())
@@ -156,23 +156,23 @@ def _keyboard(folder: Path) -> Path:
     return folder / "keymap.xkb"
 
 
-def command(inner: Sequence[str], place: DesktopAddress, page: DesktopPage | None, window: bool) -> tuple[str, ...]:
+def command(inner: Sequence[str], address: DesktopAddress, page: DesktopPage | None, window: bool) -> tuple[str, ...]:
     """Return the command that runs ``inner`` on a desktop.
 
     ``page`` is shown in a browser once it answers; with ``window`` the first window is told by :func:`window_mark`.
     """
-    folder = place.folder / DESKTOP_NAME
+    folder = address.folder / DESKTOP_NAME
     orders = DesktopOrders(
-        display=place.display,
+        display=address.display,
         folder=str(folder),
         command=tuple(inner),
-        server=_server(place, folder),
+        server=_server(address, folder),
         keymap=str(_keyboard(folder)),
         browser=_browser(folder, page) if page else (),
         port=page.port if page else 0,
         path=page.path if page else "/",
         window=window,
-        leftovers=tuple(map(str, leftovers(place))),
+        leftovers=tuple(map(str, leftovers(address))),
     )
     return sys.executable, "-I", "-S", "-E", desktop_run.__path__[0], orders.encode()
 
@@ -182,7 +182,7 @@ def window_mark(folder: Path) -> Path:
     return folder / DESKTOP_NAME / "window"
 
 
-def _server(place: DesktopAddress, folder: Path) -> tuple[str, ...]:
+def _server(address: DesktopAddress, folder: Path) -> tuple[str, ...]:
     """No TCP, no password: the socket is this user's alone, and the display wants the cookie.
 
     ``-displayfd``, which is added later, also makes the server do without a lock file. All viewers come by one socket,
@@ -190,10 +190,10 @@ def _server(place: DesktopAddress, folder: Path) -> tuple[str, ...]:
     it would take the place of what they copied.
     """
     return (
-        find_server() or SERVERS[0], f":{place.display}",
-        "-rfbunixpath", str(place.vnc_socket), "-rfbunixmode", "0600", "-rfbport", "-1", "-nolisten", "tcp",
+        find_server() or SERVERS[0], f":{address.display}",
+        "-rfbunixpath", str(address.vnc_socket), "-rfbunixmode", "0600", "-rfbport", "-1", "-nolisten", "tcp",
         "-SecurityTypes", "None", "-auth", str(folder / "Xauthority"), "-geometry", "1280x800", "-depth", "24",
-        "-AlwaysShared", "-AcceptSetDesktopSize", "-noreset", "-desktop", place.folder.name,
+        "-AlwaysShared", "-AcceptSetDesktopSize", "-noreset", "-desktop", address.folder.name,
         "-UseBlacklist=0", "-SendPrimary=0", "-MaxCutText", str(CLIPBOARD_MOST),
     )  # fmt: skip
 
@@ -203,13 +203,13 @@ def _browser(folder: Path, page: DesktopPage) -> tuple[str, ...]:
     if program is None:
         return ()
     profile = str(folder / "profile")
-    address = f"http://127.0.0.1:{page.port}{page.path}"
+    url = f"http://127.0.0.1:{page.port}{page.path}"
     if "firefox" in Path(program).name:
-        return program, "--no-remote", "--profile", profile, "--kiosk", address
+        return program, "--no-remote", "--profile", profile, "--kiosk", url
     root = ["--no-sandbox", "--test-type"] if os.geteuid() == 0 else []  # test-type: no warning bar above the page
     return (
         program, *root, "--kiosk", f"--user-data-dir={profile}", "--no-first-run", "--no-default-browser-check",
         "--noerrdialogs", "--hide-crash-restore-bubble", "--password-store=basic", "--disable-gpu",
         "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        "--disable-features=Translate,MediaRouter", "--ozone-platform=x11", address,
+        "--disable-features=Translate,MediaRouter", "--ozone-platform=x11", url,
     )  # fmt: skip

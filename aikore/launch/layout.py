@@ -1,6 +1,6 @@
 """Names of what AiKore keeps in an instance's folder, and which of it belongs to what. The one place that knows them.
 
-The keeper, a program of its own, opens the files of the log by the same names (:mod:`aikore.launch.keeper`).
+The keeper, a program of its own, imports it too (:mod:`aikore.launch.keeper`): it stands on nothing.
 """
 
 from __future__ import annotations
