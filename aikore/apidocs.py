@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
 from aikore.base.problems import Problem, problem_responses
+from aikore.base.rooms import Room
 
 TYPES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "start.js": "text/javascript"}
 POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'self'"
@@ -24,6 +25,11 @@ PAGE = """<!doctype html>
 START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#page", deepLinking: true});\n'
 
 File = Annotated[Literal["swagger-ui-bundle.js", "swagger-ui.css", "start.js"], Path()]
+
+
+def make() -> Room:
+    """The OpenAPI document and its page."""
+    return Room(routes=router().routes)
 
 
 def router() -> APIRouter:

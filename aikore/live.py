@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, WebSocket
 
 from aikore.auth.access import needs
 from aikore.auth.identity import identity_in
 from aikore.auth.permissions import Permission
 from aikore.base.errors import NotFoundError
 from aikore.base.events import Audience, Bus, Event, Part, Topic
-from aikore.naming import localise
+from aikore.base.rooms import Room
+from aikore.base.websockets import NOT_FOUND, Removals, close, until_gone, until_one_ends
+from aikore.naming import with_host
 
 SEND_TIMEOUT = 30.0
 """Seconds a client may take to accept one message, or a few small ones, before it is let go."""
@@ -35,14 +37,7 @@ TOGETHER = 32
 WAITING_MOST = 512
 """Changes that may wait for a viewer; one who is further behind begins anew."""
 
-REASON_MOST = 120
-"""Bytes of a closing frame's reason; the protocol allows 123."""
-
 InstanceId = Callable[[str], int]
-NOT_FOUND = 4404
-"""WebSocket close code: there is no such instance."""
-Removed = Callable[[str], Awaitable[None]]
-"""Returns when the instance of this id or slug is removed."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -75,7 +70,7 @@ class Viewer:
             if (audience := self._audience(part.topic)) is not None
             and (self._instance is None or part.topic.instance is not None)
         }
-        return localise(_encode(data), self._host)
+        return with_host(_encode(data), self._host)
 
     def _audience(self, topic: Topic[Any]) -> Audience | None:
         if topic not in self._audiences:
@@ -87,7 +82,12 @@ class Viewer:
 
     def _encoded(self, event: Event, audience: Audience) -> str:
         data = _encode(event.topic.shown(event.data, audience))
-        return localise(f'"topic":{_encode(event.topic.name)},"data":{data}', self._host)
+        return with_host(f'"topic":{_encode(event.topic.name)},"data":{data}', self._host)
+
+
+def make(bus: Bus, parts: Sequence[Part[Any]], instance_id: InstanceId, removals: Removals) -> Room:
+    """The socket that tells pages what happens. ``parts`` are those of all rooms, in their order."""
+    return Room(routes=router(bus, parts, instance_id).routes, on_removed=[removals.tell])
 
 
 def router(bus: Bus, parts: Sequence[Part[Any]], instance_id: InstanceId) -> APIRouter:
@@ -137,67 +137,3 @@ async def send(socket: WebSocket, bus: Bus, parts: Sequence[Part[Any]], viewer: 
                 if waiting.idle:
                     await asyncio.sleep(PACE)
             kind = "resync"
-
-
-class Removals:
-    """Ends the sockets of an instance with it."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[int, set[asyncio.Event]] = {}
-
-    async def of(self, instance: int) -> None:
-        """Return when the instance is removed."""
-        event = asyncio.Event()
-        self._waiting.setdefault(instance, set()).add(event)
-        try:
-            await event.wait()
-        finally:
-            if waiting := self._waiting.get(instance):
-                waiting.discard(event)
-                if not waiting:
-                    del self._waiting[instance]
-
-    async def tell(self, instance: int) -> None:
-        """Say that an instance was removed."""
-        for event in self._waiting.get(instance, ()):
-            event.set()
-
-
-async def never(_: str) -> None:
-    """Stand for the removal of an instance that is never removed."""
-    await asyncio.Event().wait()
-
-
-async def close_when(removal: Awaitable[None], socket: WebSocket) -> None:
-    """Close a socket when its instance is removed."""
-    await removal
-    await close(socket, NOT_FOUND, "the instance was removed")
-
-
-async def until_one_ends(*sides: Coroutine[Any, Any, None]) -> None:
-    """Serve the sides of a socket, such as sending and receiving, until one of them ends; end the others with it."""
-    tasks = [asyncio.create_task(side) for side in sides]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        await end_quietly(*tasks)
-
-
-async def close(socket: WebSocket, code: int, reason: str) -> None:
-    """Close a socket and say why, as far as the reason fits into a closing frame (RFC 6455, 5.5)."""
-    await socket.close(code, reason.encode()[:REASON_MOST].decode(errors="ignore"))
-
-
-async def until_gone(socket: WebSocket) -> None:
-    """Return when the client of a socket that only sends has gone."""
-    while (await socket.receive())["type"] != "websocket.disconnect":
-        pass
-
-
-async def end_quietly(*tasks: asyncio.Task[None]) -> None:
-    """Cancel the tasks of a socket and wait for them; that the client has gone is no error."""
-    for task in tasks:
-        task.cancel()
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(result, Exception) and not isinstance(result, OSError | WebSocketDisconnect | RuntimeError):
-            raise result

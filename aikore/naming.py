@@ -74,17 +74,17 @@ def clean_group(group: str) -> str:
 
 def is_visible(text: str) -> bool:
     """Say whether a reader sees anything of it."""
-    return bool(look(text).replace(_BLANK_PATTERN, ""))
+    return bool(visible_text(text).replace(_BLANK_PATTERN, ""))
 
 
-def look(text: str) -> str:
+def visible_text(text: str) -> str:
     """Return what a reader sees: compatibility form, single spaces, without characters that have no shape."""
     return " ".join(unicodedata.normalize("NFKC", _IGNORABLE.sub("", text)).split())
 
 
 def name_key(name: str) -> str:
-    """Return what makes two names the same to a reader: :func:`look`, case folded."""
-    return look(unicodedata.normalize("NFKC", look(name).casefold()))
+    """Return what makes two names the same to a reader: :func:`visible_text`, case folded."""
+    return visible_text(unicodedata.normalize("NFKC", visible_text(name).casefold()))
 
 
 def make_slug(name: str, taken: Callable[[str], bool]) -> str:
@@ -172,7 +172,7 @@ ANY_HOST = "aikore-host.invalid"
 """Stands for the host name a client uses; ``.invalid`` can be nobody's (RFC 6761)."""
 
 
-def localise(text: str, host_header: str) -> str:
+def with_host(text: str, host_header: str) -> str:
     """Put the client's own host name (of its ``Host`` header) where :data:`ANY_HOST` stands."""
     host = re.sub(r":\d+\Z", "", host_header)
     return text.replace(ANY_HOST, host if re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host) else "localhost")

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from aikore.auth.permissions import Permission
 from aikore.base.events import Bus, Part, Topic
+from aikore.base.rooms import Room
 
 log = logging.getLogger(__name__)
 
@@ -51,3 +52,8 @@ class Noticeboard:
     def part(self) -> Part[Notice]:
         """Return what a page begins with: the newest notices, the oldest of them first."""
         return Part.each("notices", NOTICE, lambda: self._newest)
+
+
+def make(board: Noticeboard) -> Room:
+    """The newest notices, for pages that begin."""
+    return Room(parts=[board.part()])

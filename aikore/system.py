@@ -17,8 +17,11 @@ from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
 from aikore.base.events import Bus, Part, Topic, whole
 from aikore.base.problems import problem_responses
+from aikore.base.rooms import Room
 from aikore.config.proxy import ProxySettings
 from aikore.monitor.gpu import Gpu
+from aikore.monitor.gpus import Inventory
+from aikore.monitor.sampler import Sampler
 from aikore.proxy.routes import Proxy
 
 
@@ -94,6 +97,28 @@ def system_info(settings: ProxySettings, proxy: Proxy, gpus: Sequence[Gpu]) -> I
         "gpus": [gpu.as_dict() for gpu in gpus],
         "nginx": asdict(proxy.info()),
     }
+
+
+def make(
+    settings: ProxySettings,
+    bus: Bus,
+    proxy: Proxy,
+    sampler: Sampler,
+    on_gpus: Callable[[Inventory], None],
+    restart: Callable[[], None],
+) -> Room:
+    """AiKore and its machine. ``on_gpus`` is told the machine's GPUs, now and whenever they change."""
+
+    def changed(inventory: Inventory) -> None:
+        on_gpus(inventory)
+        bus.publish(SYSTEM, system_info(settings, proxy, inventory.present))
+
+    async def begin() -> None:
+        await sampler.gpus()
+        sampler.on_gpus = changed
+        changed(sampler.inventory)
+
+    return Room(routes=router(settings, proxy, sampler.gpus, restart).routes, parts=[part(bus)], start=begin)
 
 
 def router(

@@ -35,6 +35,52 @@ SAME_FLOOR = {
 PURE_RULES = {"naming", "auth.origin"}
 """Rules over plain text with one home each; their own floor shares them. They themselves import from floor 1 only."""
 
+INSIDE: dict[str, tuple[set[str], ...]] = {
+    "instances": (
+        {"background", "cards", "chores", "failures", "lifecycle", "mounts", "oom", "pins", "ports", "probe", "rows"}
+        | {"schemas", "warned"},
+        {"copied", "runs", "stored", "trash"},
+        {"files"},
+        {"actor", "examine", "unlisted"},
+        {"registry", "views"},
+        {"routes", "store", "topics"},
+        {"displays", "publisher", "trashcan"},
+        {"claims", "directory", "orders", "pinned", "removal", "warnings"},
+        {"host", "scripts"},
+        {"changes", "creation", "restoration"},
+        {"manager"},
+        {"api"},
+        {"room"},
+    ),
+    "launch": (
+        {"layout"},
+        {"desktop_run", "keeper", "keymap", "protocol", "shared", "trees"},
+        {"desktop", "environment", "living", "run_folder", "stages"},
+        {"orphans", "records"},
+        {"handle", "spawn"},
+        {"local"},
+    ),
+    "launch.keeper": (
+        {"files", "orders", "process", "row"},
+        {"ladder", "record", "script", "segments", "terminal"},
+        {"block"},
+        {"redraw"},
+        {"log"},
+        {"run"},
+        {"main"},
+        {"__main__"},
+    ),
+    "launch.desktop_run": (
+        {"app", "files", "listening", "orders", "parts", "x11"},
+        {"display"},
+        {"desktop"},
+        {"main"},
+        {"__main__"},
+    ),
+    "main": ({"home", "house"}, {"app"}, {"serve"}),
+}
+"""Floors inside a room, from the ground up, by the dotted name of the room. Rooms with folders all stand here."""
+
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] not in ("shipped", "static")
 )
@@ -63,6 +109,24 @@ def imported(path: Path) -> Iterator[tuple[int, str]]:
                 yield node.lineno, rest
 
 
+def inner_complaint(module: str, name: str) -> str | None:
+    """Say what is wrong about an import inside a room; None when it is allowed or leaves the room."""
+    one, other = module.split("."), name.split(".")
+    shared = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+    if not shared or (room := ".".join(one[:shared])) not in INSIDE:
+        return None
+    floor = {inner: number for number, inners in enumerate(INSIDE[room], 1) for inner in inners}
+    importer, imports = one[shared], other[shared]
+    if importer == "__init__" or (imports not in floor and importer in floor):
+        return None  # a package's own face; a name that is no module
+    if importer not in floor:
+        return f"{room}.{importer} is on no floor of {room}; give it one in INSIDE in {Path(__file__).name}"
+    if floor[imports] < floor[importer]:
+        return None
+    where = "the same floor" if floor[imports] == floor[importer] else "above"
+    return f"inside {room}, {importer} (floor {floor[importer]}) imports {imports} (floor {floor[imports]}), {where}"
+
+
 def complaint(room: str, name: str) -> str | None:
     """Say what is wrong about ``room`` importing ``name``; None when it is allowed."""
     other = name.split(".")[0]
@@ -86,8 +150,27 @@ def test_a_module_imports_only_from_floors_below(path: Path) -> None:
         assert not list(imported(path)), "importing aikore loads nothing"
         return
     assert room in FLOOR, f"{room} is on no floor; give it one in {Path(__file__).name}"
-    found = [(line, complaint(room, name)) for line, name in imported(path)]
-    assert [f"line {line}: {what}" for line, what in found if what] == []
+    module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    found = [(line, complaint(room, name) or inner_complaint(module, name)) for line, name in imported(path)]
+    broken = [f"line {line}: {what}" for line, what in found if what]
+    assert not broken, f"a module imports only from floors below its own. {'; '.join(broken)}"
+
+
+@pytest.mark.parametrize("path", sorted({path.parent for path in MODULES} - {PACKAGE}), ids=lambda path: path.name)
+def test_every_room_with_folders_has_floors_of_its_own(path: Path) -> None:
+    folders = [folder.name for folder in path.iterdir() if list(folder.glob("*.py"))]
+    room = ".".join(path.relative_to(PACKAGE).parts)
+    assert not folders or room in INSIDE or room.startswith("database"), (
+        f"{room} has {folders}; give it floors in INSIDE"
+    )
+
+
+@pytest.mark.parametrize("room", sorted(INSIDE))
+def test_every_module_of_such_a_room_is_on_one_of_its_floors(room: str) -> None:
+    folder = PACKAGE.joinpath(*room.split("."))
+    there = {path.stem for path in folder.iterdir() if path.suffix == ".py" or list(path.glob("*.py"))} - {"__init__"}
+    placed = [inner for inners in INSIDE[room] for inner in inners]
+    assert sorted(placed) == sorted(there)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +186,15 @@ def test_a_module_imports_only_from_floors_below(path: Path) -> None:
 )
 def test_the_rule_itself_refuses_upward_sideways_and_unknown_imports(room: str, name: str) -> None:
     assert complaint(room, name)
+
+
+def test_the_rule_inside_a_room_names_the_room_and_both_floors() -> None:
+    said = inner_complaint("instances.store", "instances.manager")
+    assert said == "inside instances, store (floor 6) imports manager (floor 11), above"
+    assert inner_complaint("instances.nowhere", "instances.store")
+    assert inner_complaint("instances.trashcan", "instances.publisher.Publisher")
+    assert inner_complaint("instances.store", "instances.files.InstanceFiles") is None
+    assert inner_complaint("instances.store", "base.errors") is None
 
 
 @pytest.mark.parametrize("name", sorted(PURE_RULES))
@@ -203,7 +295,7 @@ def test_no_module_of_the_browser_comes_back_to_itself() -> None:
         ),
         (
             "tools/log/log.js",
-            "tools/files/desk.js",
+            "tools/files/remote.js",
             "js/tools: log (floor 1) imports files (floor 1), which is the",
         ),
         ("house/table/row.js", "house/keys.js", "js/house: table (floor 7) imports keys (floor 9), which is above"),

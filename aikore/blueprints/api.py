@@ -7,11 +7,11 @@ from typing import Annotated
 
 import anyio
 from fastapi import APIRouter, Path, Response
-from fastapi import Header as RequestHeader
 
 from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
 from aikore.base.errors import NotFoundError, ReadOnlyError, UnknownBlueprintError
+from aikore.base.etags import IfMatch, etag, version_in
 from aikore.base.events import Bus
 from aikore.base.problems import problem_responses
 from aikore.blueprints import check as checking
@@ -31,7 +31,6 @@ CHECKERS = 2
 """Scripts checked at the same time; each may use a core."""
 
 Name = Annotated[str, Path(min_length=1, max_length=80, description="A blueprint's id, with or without `.sh`.")]
-IfMatch = Annotated[str | None, RequestHeader(alias="If-Match", description="The version that was read, or `*`.")]
 
 
 def listing(library: Library) -> Listing:
@@ -60,7 +59,7 @@ def router(library: Library, bus: Bus) -> APIRouter:
         name: Name, wanted: BlueprintWrite, response: Response, if_match: IfMatch = None
     ) -> BlueprintContent:
         """Save a custom blueprint, a new one too. Stock ones are read-only."""
-        saved = await asyncio.to_thread(_save, library, name, wanted.content, _version(if_match))
+        saved = await asyncio.to_thread(_save, library, name, wanted.content, version_in(if_match))
         await tell(library, bus)
         return _answer(saved, response)
 
@@ -112,12 +111,8 @@ def _delete(library: Library, name: str) -> None:
         raise NotFoundError(error.message) from error
 
 
-def _version(if_match: str | None) -> str | None:
-    return if_match.strip().removeprefix("W/").strip('"') if if_match is not None else None
-
-
 def _answer(blueprint: Blueprint, response: Response) -> BlueprintContent:
-    response.headers["ETag"] = f'"{blueprint.version}"'
+    response.headers["ETag"] = etag(blueprint.version)
     return blueprint_content(blueprint)
 
 

@@ -21,7 +21,12 @@ class Group(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, allow_inf_nan=False, ignored_types=(cached_property,)
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        allow_inf_nan=False,
+        ignored_types=(cached_property,),
+        defer_build=True,  # few groups are ever made alone
     )
 
 

@@ -11,12 +11,11 @@ from fastapi import APIRouter, WebSocket
 from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
 from aikore.base.errors import AiKoreError
-from aikore.live import Removed, close, close_when, never, until_one_ends
+from aikore.base.websockets import NOT_FOUND, NOT_NOW, Removed, close, close_when, never, until_one_ends
 
 CHUNK = 65536
 SEND_TIMEOUT = 60.0
 """Seconds a viewer may take to accept one frame before it is let go."""
-NOT_FOUND, NOT_UP = 4404, 4409
 """WebSocket close codes: no such instance or no desktop, nothing shows it now."""
 
 SocketOf = Callable[[str], Path]
@@ -35,7 +34,7 @@ def router(socket_of: SocketOf, removed: Removed = never) -> APIRouter:
         except AiKoreError as error:
             await close(socket, NOT_FOUND, error.message)
         except OSError:
-            await socket.close(NOT_UP, "the desktop is not up")
+            await close(socket, NOT_NOW, "the desktop is not up")
         else:
             await _carry(socket, reader, writer, removed(id))
 
@@ -56,7 +55,7 @@ async def _send(socket: WebSocket, reader: asyncio.StreamReader) -> None:
     while data := await reader.read(CHUNK):
         async with asyncio.timeout(SEND_TIMEOUT):
             await socket.send_bytes(data)
-    await socket.close(NOT_UP, "the desktop ended")
+    await close(socket, NOT_NOW, "the desktop ended")
 
 
 async def _receive(socket: WebSocket, writer: asyncio.StreamWriter) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import anyio
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import StreamingResponse
 from starlette.datastructures import Headers
@@ -22,6 +22,7 @@ from aikore.auth.guard import DETAIL_KEY
 from aikore.auth.permissions import Permission
 from aikore.base.disk import require_space
 from aikore.base.errors import InvalidError
+from aikore.base.etags import IfMatch, etag, version_in
 from aikore.base.problems import problem_responses
 from aikore.config.home import HomeSettings
 from aikore.files import download, listing, trash, writing
@@ -53,12 +54,11 @@ Key = Annotated[str, PathParameter(min_length=1, max_length=80, description="An 
 EntryId = Annotated[str, PathParameter(min_length=1, max_length=120, description="A deleted file's id.")]
 PathQuery = Annotated[str, Query(max_length=PATH_MAX, description="Below the place, like `custom_nodes/a.py`.")]
 PlaceQuery = Annotated[PlaceName, Query(description="The instance's folder, or its outputs.")]
-IfMatch = Annotated[str | None, Header(alias="If-Match", description="The version that was read, or `*`.")]
 COMMON = problem_responses(400, 403, 404, 409, 422, 500, 507)
 OCTETS: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
-class Folders:
+class InstanceFolders:
     """What all routes need: where an instance's files lie, and threads to work in."""
 
     def __init__(self, settings: HomeSettings, identify: Identify) -> None:
@@ -83,7 +83,7 @@ class Folders:
 def router(settings: HomeSettings, identify: Identify) -> APIRouter:
     """Build the routes. ``identify`` gives id and slug of an instance."""
     routes = APIRouter(tags=["files"], responses=COMMON)
-    folders = Folders(settings, identify)
+    folders = InstanceFolders(settings, identify)
     _add_looking(routes, folders)
     _add_text(routes, folders)
     _add_transfers(routes, folders)
@@ -92,7 +92,7 @@ def router(settings: HomeSettings, identify: Identify) -> APIRouter:
     return routes
 
 
-def _add_looking(routes: APIRouter, folders: Folders) -> None:
+def _add_looking(routes: APIRouter, folders: InstanceFolders) -> None:
     @routes.get(BASE, dependencies=needs(Permission.FILES_READ))
     async def list_files(
         id: Key,  # noqa: A002
@@ -107,7 +107,7 @@ def _add_looking(routes: APIRouter, folders: Folders) -> None:
         return FolderView(place=place, path=path, entries=entries, offset=offset, total=page.total, more=page.more)
 
 
-def _add_text(routes: APIRouter, folders: Folders) -> None:
+def _add_text(routes: APIRouter, folders: InstanceFolders) -> None:
     @routes.get(f"{BASE}/text", dependencies=needs(Permission.FILES_READ))
     async def read_file(
         id: Key,  # noqa: A002
@@ -117,7 +117,7 @@ def _add_text(routes: APIRouter, folders: Folders) -> None:
     ) -> TextView:
         """Read a text file of at most 2 MiB."""
         text = await folders.run(writing.read_text, folders.place(id, place), file_parts(path))
-        response.headers["ETag"] = f'"{text.version}"'
+        response.headers["ETag"] = etag(text.version)
         return TextView(content=text.content, version=text.version)
 
     @routes.put(f"{BASE}/text", responses=problem_responses(412), dependencies=needs(Permission.FILES_WRITE))
@@ -132,15 +132,15 @@ def _add_text(routes: APIRouter, folders: Folders) -> None:
     ) -> Saved:
         """Save a text file, if nobody changed it meanwhile; without If-Match make a new one."""
         request.scope[DETAIL_KEY] = path
-        expected = if_match.strip().removeprefix("W/").strip('"') if if_match is not None else None
+        expected = version_in(if_match)
         version = await folders.run(
             writing.write_text, folders.place(id, place), file_parts(path), wanted.content, expected
         )
-        response.headers["ETag"] = f'"{version}"'
+        response.headers["ETag"] = etag(version)
         return Saved(version=version)
 
 
-def _add_transfers(routes: APIRouter, folders: Folders) -> None:
+def _add_transfers(routes: APIRouter, folders: InstanceFolders) -> None:
     @routes.put(
         f"{BASE}/content",
         status_code=201,
@@ -185,7 +185,7 @@ def _add_transfers(routes: APIRouter, folders: Folders) -> None:
         return await _file(folders, source, parts, request.headers)
 
 
-async def _receive(request: Request, folders: Folders, target: Place, parts: Parts, overwrite: bool) -> None:
+async def _receive(request: Request, folders: InstanceFolders, target: Place, parts: Parts, overwrite: bool) -> None:
     """Write a request's body into a file that takes its place at the end; whatever fails leaves nothing behind."""
     announced = request.headers.get("content-length", "")
     needed = int(announced) if announced.isascii() and announced.isdigit() else 0
@@ -217,14 +217,14 @@ def _begin_upload(
     return folder, name, open_things.enter_context(writing.new_file(target, folder))
 
 
-async def _zip(folders: Folders, source: Place, parts: Parts) -> StreamingResponse:
+async def _zip(folders: InstanceFolders, source: Place, parts: Parts) -> StreamingResponse:
     with ExitStack() as looked:
         await folders.run(looked.enter_context, source.folder(parts))
     name = f"{parts[-1] if parts else source.slug}.zip"
     return _Download(folders, download.zip_blocks(source, parts), ExitStack(), name, {})
 
 
-async def _file(folders: Folders, source: Place, parts: Parts, asked: Headers) -> StreamingResponse:
+async def _file(folders: InstanceFolders, source: Place, parts: Parts, asked: Headers) -> StreamingResponse:
     """Send a file, or the part that was asked for while it still is the same file."""
     with ExitStack() as opened:
         fd = await folders.run(opened.enter_context, source.file(parts))
@@ -246,7 +246,7 @@ class _Download(StreamingResponse):
 
     def __init__(
         self,
-        folders: Folders,
+        folders: InstanceFolders,
         blocks: Generator[bytes, None, None],
         opened: ExitStack,
         name: str,
@@ -276,7 +276,7 @@ class _Download(StreamingResponse):
                 yield block
 
 
-def _add_changes(routes: APIRouter, folders: Folders) -> None:
+def _add_changes(routes: APIRouter, folders: InstanceFolders) -> None:
     @routes.post(f"{BASE}/folder", status_code=201, dependencies=needs(Permission.FILES_WRITE))
     async def make_folder(
         request: Request,
@@ -325,7 +325,7 @@ def _add_changes(routes: APIRouter, folders: Folders) -> None:
         return DeletedView.model_validate(await folders.run(trash.throw_away, folders.home(id), target, parts))
 
 
-def _add_trash(routes: APIRouter, folders: Folders) -> None:
+def _add_trash(routes: APIRouter, folders: InstanceFolders) -> None:
     @routes.get(f"{BASE}/trash", dependencies=needs(Permission.FILES_READ))
     async def list_deleted_files(id: Key) -> list[DeletedView]:  # noqa: A002
         """List deleted files, newest first."""

@@ -13,7 +13,7 @@ from typing import IO, cast
 
 from aikore.base.errors import InvalidRangeError
 from aikore.files.tree import PLAIN, Parts, Place
-from aikore.instances.cards import CARD_NAME
+from aikore.launch.layout import CARD_NAME
 
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 BLOCK = 256 * 1024

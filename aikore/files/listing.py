@@ -10,14 +10,11 @@ from typing import Literal
 
 from aikore.base.errors import NotFoundError
 from aikore.files.tree import Parts, Place, lstat_at, refusals
-from aikore.instances.cards import CARD_NAME
-from aikore.instances.files import FILES_TRASH
+from aikore.launch.layout import HIDDEN
 
 READ_MAX = 500_000
 """Entries of one folder that are looked at."""
 
-HIDDEN = frozenset({FILES_TRASH, CARD_NAME})
-"""At the top of a place: AiKore's own, of no use to people."""
 
 Kind = Literal["file", "folder", "link", "other"]
 
@@ -35,7 +32,7 @@ class FolderEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class FolderPage:
     """A stretch of a folder: folders first, then by name. ``more``: the folder holds more than was looked at."""
 
     entries: list[FolderEntry]
@@ -43,7 +40,7 @@ class Listing:
     more: bool
 
 
-def list_folder(place: Place, parts: Parts, offset: int, limit: int) -> Listing:
+def list_folder(place: Place, parts: Parts, offset: int, limit: int) -> FolderPage:
     """Return the entries of a folder from ``offset`` on. Only those are looked at more closely than by name."""
     with place.folder(parts) as fd, os.scandir(fd) as entries:
         seen = (one for one in islice(entries, READ_MAX) if parts or one.name not in HIDDEN)
@@ -51,7 +48,7 @@ def list_folder(place: Place, parts: Parts, offset: int, limit: int) -> Listing:
         more = next(entries, None) is not None
         found.sort(key=lambda one: (one[0], one[1].casefold(), one[1]))
         shown = [entry for _, name in found[offset : offset + limit] if (entry := _entry(fd, name))]
-        return Listing(shown, len(found), more)
+        return FolderPage(shown, len(found), more)
 
 
 def describe(place: Place, parts: Parts) -> FolderEntry:

@@ -30,7 +30,7 @@ from aikore.files.tree import (
     rename_new,
     require_unmounted,
 )
-from aikore.instances.files import FILES_TRASH
+from aikore.launch.layout import FILES_TRASH
 from aikore.naming import file_parts
 
 CARD, DATA = "card.json", "data"

@@ -27,8 +27,7 @@ from aikore.base.errors import (
     StorageError,
 )
 from aikore.config.home import HomeSettings
-from aikore.instances.cards import CARD_NAME
-from aikore.instances.files import FILES_TRASH
+from aikore.launch.layout import AIKORES_OWN, CARD_NAME, FILES_TRASH, SCRIPT_NAME
 
 
 class OtherDiskError(StorageError):
@@ -40,8 +39,6 @@ PLAIN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 RENAME_NOREPLACE = 1
 """Flag of renameat2(2): fail where the new name exists."""
 
-AIKORES_OWN = frozenset({"launch.sh", "logs", "run.json", "run.lock", "stage", FILES_TRASH, CARD_NAME})
-"""At the top of an instance's folder: AiKore and its keepers rely on these. Shown and read, never changed from here."""
 
 Parts = tuple[str, ...]
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -97,7 +94,7 @@ class Place:
         """Raise ReadOnlyError for what AiKore itself relies on."""
         own = AIKORES_OWN if self.name is PlaceName.INSTANCE else {FILES_TRASH}
         if parts and parts[0] in own:
-            advice = "Use the script's own editor." if parts[0] == "launch.sh" else "A terminal can still do so."
+            advice = "Use the script's own editor." if parts[0] == SCRIPT_NAME else "A terminal can still do so."
             raise ReadOnlyError(f"{parts[0]} belongs to AiKore and is not changed from here. {advice}")
 
 

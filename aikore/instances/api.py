@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from aikore.auth.access import needs
 from aikore.auth.guard import DETAIL_KEY
 from aikore.auth.identity import identity_in
 from aikore.auth.permissions import Permission
 from aikore.base.errors import InvalidError
+from aikore.base.etags import IfMatch, etag, version_in
 from aikore.base.problems import problem_responses
 from aikore.instances import lifecycle
 from aikore.instances.actor import Actor
@@ -30,19 +31,18 @@ from aikore.instances.schemas import (
     UnlistedFolder,
 )
 from aikore.instances.views import shown
-from aikore.naming import localise
+from aikore.naming import with_host
 
 Key = Annotated[str, Path(min_length=1, max_length=80, description="An instance's id or slug.")]
 Slug = Annotated[str, Path(min_length=1, max_length=80, description="The folder's name.")]
 EntryId = Annotated[str, Path(min_length=1, max_length=120, description="A trash entry's id.")]
-IfMatch = Annotated[str | None, Header(alias="If-Match", description="The version that was read, or `*`.")]
 
 COMMON = problem_responses(400, 403, 404, 422, 500, 503, 507)
 
 
 def _json(request: Request, data: Any, status: int = 200) -> Response:
     """Answer with plain JSON data; its shape is promised by the schemas and held by a test."""
-    text = localise(json.dumps(data, ensure_ascii=False), request.headers.get("host", ""))
+    text = with_host(json.dumps(data, ensure_ascii=False), request.headers.get("host", ""))
     return Response(text, status, media_type="application/json")
 
 
@@ -213,7 +213,7 @@ def _add_wishes(routes: APIRouter, manager: Manager) -> None:
 def _add_script(routes: APIRouter, manager: Manager) -> None:
     def answer(content: str, version: str) -> Response:
         body = json.dumps({"content": content, "version": version}, ensure_ascii=False)
-        return Response(body, media_type="application/json", headers={"ETag": f'"{version}"'})
+        return Response(body, media_type="application/json", headers={"ETag": etag(version)})
 
     @routes.get("/api/instances/{id}/script", response_model=Script, dependencies=needs(Permission.SCRIPTS_READ))
     async def read_script(id: Key) -> Response:  # noqa: A002
@@ -237,9 +237,9 @@ def _add_script(routes: APIRouter, manager: Manager) -> None:
     )
     async def save_script(id: Key, script: ScriptSave, if_match: IfMatch = None) -> Response:  # noqa: A002
         """Save the launch script, if nobody changed it meanwhile."""
-        if if_match is None:
+        expected = version_in(if_match)
+        if expected is None:
             raise InvalidError("Say in If-Match which version you edited (the ETag you got when reading).")
-        expected = if_match.strip().removeprefix("W/").strip('"')
         version = await manager.scripts.save(manager.registry.get(id), script.content, expected)
         return answer(script.content, version)
 

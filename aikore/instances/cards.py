@@ -13,10 +13,10 @@ from typing import Any
 
 from aikore.base import home_identity
 from aikore.base.disk import read_small, write_whole
+from aikore.launch.layout import CARD_NAME
 
 log = logging.getLogger(__name__)
 
-CARD_NAME = ".aikore-instance.json"
 CARD_MAX = 2**20
 
 

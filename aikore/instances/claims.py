@@ -114,4 +114,4 @@ class Claims:
     def group_as_known(self, group: str, own_id: int | None) -> str:
         """Return a group as other instances that are in it write it, where only characters without a shape differ."""
         known = (actor.row.group for actor in self._registry.all() if actor.row.id != own_id)
-        return next((name for name in known if naming.look(name) == naming.look(group)), group)
+        return next((name for name in known if naming.visible_text(name) == naming.visible_text(group)), group)

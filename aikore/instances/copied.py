@@ -14,12 +14,10 @@ from aikore.base.errors import ConflictError
 from aikore.base.home_identity import Original
 from aikore.config.instances import InstanceSettings
 from aikore.instances import ports
-from aikore.instances.cards import CARD_NAME
 from aikore.instances.rows import InstanceRow
-from aikore.launch.living import LOCK_NAME, RECORD_NAME
-from aikore.launch.stages import STAGE_NAME
+from aikore.launch.layout import CARD_NAME, RUN_FILES
 
-RUN_FILES = (RECORD_NAME, LOCK_NAME, STAGE_NAME, CARD_NAME)
+SPOKEN = (*RUN_FILES, CARD_NAME)
 """What tells of a run and whose it is; in a copy it tells of the original's."""
 
 OWN = ("instances", "outputs", "trashcan")
@@ -33,7 +31,7 @@ def forget_runs(settings: InstanceSettings) -> None:
     home = settings.home.resolve()
     folders = [path for path in settings.instances_dir.iterdir() if path.resolve() == home / "instances" / path.name]
     inside = settings.nginx_dir.is_relative_to(settings.home)
-    records = [folder / name for folder in folders for name in RUN_FILES]
+    records = [folder / name for folder in folders for name in SPOKEN]
     records += [settings.nginx_dir / name for name in NGINX_FILES if inside]
     for record in records:
         with suppress(OSError):

@@ -58,11 +58,11 @@ class Displays:
     def _others(self, row: InstanceRow) -> set[int]:
         return {other.vnc_display or 0 for other in self._registry.rows() if other is not row}
 
-    def of(self, row: InstanceRow) -> desktop.Place:
+    def of(self, row: InstanceRow) -> desktop.DesktopAddress:
         """Return where an instance's desktop lies."""
         assert row.vnc_display is not None, "every row gets one when it is made or loaded"
         socket = self._settings.vnc_socket(row.vnc_display)
-        return desktop.Place(row.vnc_display, socket, self._files.folder(row.slug))
+        return desktop.DesktopAddress(row.vnc_display, socket, self._files.folder(row.slug))
 
     def vnc_socket(self, key: str) -> Path:
         """Return the socket of an instance's desktop by id or slug. Raises NotFoundError where it has none."""

@@ -6,10 +6,10 @@ import os
 import stat
 
 from aikore.base.errors import InvalidPathError, NotFoundError
-from aikore.instances.cards import CARD_NAME, foreign_home
+from aikore.instances.cards import foreign_home
 from aikore.instances.files import InstanceFiles
 from aikore.instances.lifecycle import Examined, Harm
-from aikore.launch.living import LOCK_NAME, RECORD_NAME
+from aikore.launch.layout import CARD_NAME, LOCK_NAME, RECORD_NAME
 
 KINDS = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe"}
 

@@ -30,21 +30,14 @@ from aikore.base.disk import (
 )
 from aikore.base.errors import InvalidError, NotFoundError
 from aikore.config.home import HomeSettings
-from aikore.instances.cards import CARD_NAME
 from aikore.instances.trash import DOOMED, new_entry_id
-from aikore.launch.desktop import FOLDER_NAME as DESKTOP
 from aikore.launch.keeper.segments import ROTATED
+from aikore.launch.layout import LOG_NAME, LOGS_NAME, NOT_COPIED, SCRIPT_NAME
 from aikore.naming import contained
 
-SCRIPT_NAME = "launch.sh"
 SCRIPT_MAX = 2**20
 """Bytes a launch script may have."""
 
-FILES_TRASH = ".aikore-trash"
-"""Folder in an instance's folder with the files that were deleted from it; it goes where the instance goes."""
-
-NOT_COPIED = ("env", "logs", "run.json", "run.lock", "stage", DESKTOP, FILES_TRASH, CARD_NAME)
-"""What belongs to one installation or one run; a copy makes its own. Environments hold absolute paths."""
 
 TAIL_BYTES = 16384
 TAIL_LINES = 60
@@ -72,8 +65,8 @@ def last_lines(folder: Path, since: int = 0, until: int | None = None) -> tuple[
     ``since`` is the log's offset at which the run began; what lies before was said by another one. What lies from
     ``until`` on was redrawn to the last (progress bars) and says nothing.
     """
-    logs = folder / "logs"
-    with suppress(OSError), open(open_plain(logs / "output.log"), "rb") as log:
+    logs = folder / LOGS_NAME
+    with suppress(OSError), open(open_plain(logs / LOG_NAME), "rb") as log:
         begun, size = _log_start(logs), os.fstat(log.fileno()).st_size
         end = size if until is None else min(max(until - begun, 0), size)
         start = max(0, since - begun, end - TAIL_BYTES)
@@ -120,7 +113,7 @@ class InstanceFiles:
         with storage("Creating the instance's folder"), _undoing() as made:
             self.folder(slug).mkdir(mode=0o755)
             made.append(self.folder(slug))
-            (self.folder(slug) / "logs").mkdir()
+            (self.folder(slug) / LOGS_NAME).mkdir()
             self.outputs(slug).mkdir(mode=0o755)
             made.append(self.outputs(slug))
             write_whole(self.folder(slug) / SCRIPT_NAME, script, 0o755)
@@ -128,7 +121,7 @@ class InstanceFiles:
     def complete(self, slug: str) -> None:
         """Make the folders that an instance needs and a taken-in one may lack."""
         with storage("Taking the instance in"):
-            (self.folder(slug) / "logs").mkdir(exist_ok=True)
+            (self.folder(slug) / LOGS_NAME).mkdir(exist_ok=True)
             self.outputs(slug).mkdir(mode=0o755, exist_ok=True)
 
     def copy(self, source: str, target: str) -> None:
@@ -147,7 +140,7 @@ class InstanceFiles:
         with storage("Copying the instance"), _undoing() as made:
             made.append(clone)
             shutil.copytree(origin, clone, symlinks=True, ignore=_ignore(origin))
-            (clone / "logs").mkdir()
+            (clone / LOGS_NAME).mkdir()
             self.outputs(target).mkdir()
             made.append(self.outputs(target))
             clone.rename(self.folder(target))

@@ -47,6 +47,7 @@ from aikore.instances.trashcan import Trashcan
 from aikore.instances.warned import WarnedBook
 from aikore.instances.warnings import Warnings
 from aikore.launch.keeper.process import machine_session
+from aikore.launch.layout import LOGS_NAME
 from aikore.launch.protocol import Launcher
 from aikore.notices import Noticeboard
 from aikore.proxy.flags import Flags
@@ -201,7 +202,7 @@ class Manager:
 
     def logs_folder(self, key: str) -> Path:
         """Return the logs folder of an id or slug. Raises NotFoundError, BrokenInstanceError."""
-        return self.files.folder(self.registry.usable(key)[1]) / "logs"
+        return self.files.folder(self.registry.usable(key)[1]) / LOGS_NAME
 
     # Starting and ending all --------------------------------------------------------------------------------
 

@@ -23,7 +23,8 @@ from aikore.instances.probe import Target
 from aikore.instances.registry import Registry
 from aikore.instances.rows import InstanceRow
 from aikore.launch import desktop
-from aikore.launch.environment import Place, launch_environment
+from aikore.launch.environment import LaunchContext, launch_environment
+from aikore.launch.layout import SCRIPT_NAME
 from aikore.launch.protocol import RunSpec
 from aikore.proxy.flags import Flags
 
@@ -102,7 +103,7 @@ class Orders:
 
     def _command(self, row: InstanceRow, header: Header) -> tuple[tuple[str, ...], tuple[Path, ...]]:
         """Return what a run executes, on its desktop where it has one, and the files that end with it."""
-        script = ("bash", "launch.sh")
+        script = ("bash", SCRIPT_NAME)
         kind = header.ready.kind
         if kind == "window" and not row.persistent_mode:
             raise ConflictError("This program opens a window, so it needs a desktop. Edit the instance and tick it.")
@@ -112,12 +113,12 @@ class Orders:
         desktop.require(browser)
         place = self._displays.of(row)
         desktop.lay_keyboard(place)
-        page = None if browser is None else desktop.Page(row.port, self._prefix(row, header) + "/", browser)
+        page = None if browser is None else desktop.DesktopPage(row.port, self._prefix(row, header) + "/", browser)
         return desktop.command(script, place, page, window=kind == "window"), desktop.leftovers(place)
 
     def environment(self, row: InstanceRow) -> dict[str, str]:
         """Return the whole environment of an instance's programs."""
-        place = Place(
+        context = LaunchContext(
             name=row.name,
             slug=row.slug,
             blueprint=row.base_blueprint,
@@ -130,4 +131,4 @@ class Orders:
             subfolder=naming.path_url(row.slug, self._settings.root_path),
         )
         gpus = self._pins.devices(row.gpu_ids)
-        return launch_environment(place, row.environment, row.launch_args, gpus, row.rebuild_pending, os.environ)
+        return launch_environment(context, row.environment, row.launch_args, gpus, row.rebuild_pending, os.environ)

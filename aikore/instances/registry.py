@@ -15,7 +15,7 @@ from aikore.config.instances import InstanceSettings
 from aikore.instances.actor import Actor
 from aikore.instances.files import InstanceFiles
 from aikore.instances.rows import InstanceRow
-from aikore.monitor.instances import Subject
+from aikore.monitor.instances import MonitoredInstance
 
 
 class Registry:
@@ -117,13 +117,13 @@ class Registry:
         rows = [actor.row for actor in self._actors.values()]
         return any(row.hostname == host.lower() or (known and row.slug == slug) for row in rows)
 
-    def subjects(self) -> list[Subject]:
+    def monitored(self) -> list[MonitoredInstance]:
         """Return what the monitor must know of every instance. Any thread may ask."""
-        return [self._subject(actor) for actor in self.all()]
+        return [self._monitored(actor) for actor in self.all()]
 
-    def _subject(self, actor: Actor) -> Subject:
+    def _monitored(self, actor: Actor) -> MonitoredInstance:
         row, state = actor.row, actor.state
-        return Subject(
+        return MonitoredInstance(
             id=row.id,
             slug=row.slug,
             folder=self._files.folder(row.slug),

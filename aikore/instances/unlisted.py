@@ -16,8 +16,9 @@ from aikore.base.disk import read_small
 from aikore.base.errors import AiKoreError
 from aikore.blueprints.header import parse_header
 from aikore.blueprints.library import Blueprint
-from aikore.instances.cards import CARD_NAME, read_card
-from aikore.instances.files import SCRIPT_MAX, SCRIPT_NAME
+from aikore.instances.cards import read_card
+from aikore.instances.files import SCRIPT_MAX
+from aikore.launch.layout import CARD_NAME, SCRIPT_NAME
 from aikore.launch.records import read_record
 
 

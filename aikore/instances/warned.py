@@ -16,6 +16,7 @@ from typing import Any
 
 from aikore.base.disk import open_plain
 from aikore.launch.keeper.segments import ROTATED
+from aikore.launch.layout import LOG_NAME
 
 LOOK_MOST = 2**20
 """Bytes of one log that one look reads; a line that is longer counts as several."""
@@ -86,7 +87,7 @@ def _files(logs: Path) -> list[tuple[int, Path]]:
         rotated = []
     files = [(int(name.split(".")[1]), logs / name) for name in rotated]
     start = files[-1][0] + _size(files[-1][1]) if files else 0
-    return [*files, (start, logs / "output.log")]
+    return [*files, (start, logs / LOG_NAME)]
 
 
 def _size(path: Path) -> int:

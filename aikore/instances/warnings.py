@@ -16,6 +16,7 @@ from aikore.instances.publisher import Publisher
 from aikore.instances.registry import Registry
 from aikore.instances.store import Store
 from aikore.instances.warned import Warned, WarnedBook, look
+from aikore.launch.layout import LOGS_NAME
 
 WARNED_KEY = "warnings"
 """House memory: the warnings in the logs of the present runs, and how far these were read."""
@@ -68,7 +69,7 @@ class Warnings:
             return None
         at = self._book.at(actor.row.id, handle.record.run, handle.record.log_offset)
         ended = actor.state.status not in lifecycle.ALIVE
-        return None if at is None else (actor, (actor.folder / "logs", words, at, ended))
+        return None if at is None else (actor, (actor.folder / LOGS_NAME, words, at, ended))
 
 
 def _look_all(looks: list[Look]) -> list[Warned]:

@@ -23,18 +23,17 @@ from aikore.launch.desktop_run.listening import is_served
 from aikore.launch.desktop_run.orders import DesktopOrders
 from aikore.launch.desktop_run.x11 import X_SOCKETS
 from aikore.launch.keymap import keymap
+from aikore.launch.layout import DESKTOP_NAME
 
 FIRST_DISPLAY, DISPLAYS = 100, 50_000
 X_LOCKS = "/tmp/.X{}-lock"  # noqa: S108 — the X servers' own place
-FOLDER_NAME = "desktop"
-"""The desktop's files in the instance's folder: browser profile, cookie of the display, log of its server."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox-esr", "firefox")
 SERVERS = ("Xvnc", "Xtigervnc")
 CLIPBOARD_MOST = 2**22
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DesktopAddress:
     """Where a desktop lives: its display number, its VNC socket, its folder."""
 
     display: int
@@ -43,7 +42,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class DesktopPage:
     """What its browser shows: the app's own address on this machine."""
 
     port: int
@@ -105,8 +104,8 @@ def x_socket(display: int) -> Path:
 
 def is_alive(display: int) -> bool:
     """Say whether a display server answers for this number, or holds its lock."""
-    for address in (str(x_socket(display)), f"\0{x_socket(display)}"):
-        if is_served(address):
+    for path in (str(x_socket(display)), f"\0{x_socket(display)}"):
+        if is_served(path):
             return True
     try:
         os.kill(int(read_small(_lock(display), 64)), 0)
@@ -122,30 +121,30 @@ def _lock(display: int) -> Path:
     return Path(X_LOCKS.format(display))
 
 
-def leftovers(place: Place) -> tuple[Path, ...]:
+def leftovers(address: DesktopAddress) -> tuple[Path, ...]:
     """Return the files outside the instance's folder that end with its desktop."""
-    return place.vnc_socket, x_socket(place.display)
+    return address.vnc_socket, x_socket(address.display)
 
 
-def clear(place: Place) -> bool:
+def clear(address: DesktopAddress) -> bool:
     """Remove what a dead display server left of this number; False when the number is somebody else's."""
-    if is_alive(place.display):
+    if is_alive(address.display):
         return False
-    sockets = x_socket(place.display).parent
+    sockets = x_socket(address.display).parent
     with suppress(OSError):
         sockets.mkdir()
         sockets.chmod(0o1777)
     try:
-        for path in (*leftovers(place), _lock(place.display)):
+        for path in (*leftovers(address), _lock(address.display)):
             path.unlink(missing_ok=True)
     except OSError:
         return False
     return True
 
 
-def lay_keyboard(place: Place) -> None:
+def lay_keyboard(address: DesktopAddress) -> None:
     """Write the keyboard of the display into the desktop's folder. Raises ConflictError when that cannot be."""
-    path = _keyboard(place.folder / FOLDER_NAME)
+    path = _keyboard(address.folder / DESKTOP_NAME)
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         write_whole(path, keymap().encode())
@@ -157,33 +156,33 @@ def _keyboard(folder: Path) -> Path:
     return folder / "keymap.xkb"
 
 
-def command(inner: Sequence[str], place: Place, page: Page | None, window: bool) -> tuple[str, ...]:
+def command(inner: Sequence[str], address: DesktopAddress, page: DesktopPage | None, window: bool) -> tuple[str, ...]:
     """Return the command that runs ``inner`` on a desktop.
 
     ``page`` is shown in a browser once it answers; with ``window`` the first window is told by :func:`window_mark`.
     """
-    folder = place.folder / FOLDER_NAME
+    folder = address.folder / DESKTOP_NAME
     orders = DesktopOrders(
-        display=place.display,
+        display=address.display,
         folder=str(folder),
         command=tuple(inner),
-        server=_server(place, folder),
+        server=_server(address, folder),
         keymap=str(_keyboard(folder)),
         browser=_browser(folder, page) if page else (),
         port=page.port if page else 0,
         path=page.path if page else "/",
         window=window,
-        leftovers=tuple(map(str, leftovers(place))),
+        leftovers=tuple(map(str, leftovers(address))),
     )
     return sys.executable, "-I", "-S", "-E", desktop_run.__path__[0], orders.encode()
 
 
 def window_mark(folder: Path) -> Path:
     """Return the file that is there once a program showed a window on the desktop."""
-    return folder / FOLDER_NAME / "window"
+    return folder / DESKTOP_NAME / "window"
 
 
-def _server(place: Place, folder: Path) -> tuple[str, ...]:
+def _server(address: DesktopAddress, folder: Path) -> tuple[str, ...]:
     """No TCP, no password: the socket is this user's alone, and the display wants the cookie.
 
     ``-displayfd``, which is added later, also makes the server do without a lock file. All viewers come by one socket,
@@ -191,26 +190,26 @@ def _server(place: Place, folder: Path) -> tuple[str, ...]:
     it would take the place of what they copied.
     """
     return (
-        find_server() or SERVERS[0], f":{place.display}",
-        "-rfbunixpath", str(place.vnc_socket), "-rfbunixmode", "0600", "-rfbport", "-1", "-nolisten", "tcp",
+        find_server() or SERVERS[0], f":{address.display}",
+        "-rfbunixpath", str(address.vnc_socket), "-rfbunixmode", "0600", "-rfbport", "-1", "-nolisten", "tcp",
         "-SecurityTypes", "None", "-auth", str(folder / "Xauthority"), "-geometry", "1280x800", "-depth", "24",
-        "-AlwaysShared", "-AcceptSetDesktopSize", "-noreset", "-desktop", place.folder.name,
+        "-AlwaysShared", "-AcceptSetDesktopSize", "-noreset", "-desktop", address.folder.name,
         "-UseBlacklist=0", "-SendPrimary=0", "-MaxCutText", str(CLIPBOARD_MOST),
     )  # fmt: skip
 
 
-def _browser(folder: Path, page: Page) -> tuple[str, ...]:
+def _browser(folder: Path, page: DesktopPage) -> tuple[str, ...]:
     program = find_browser(page.browser)
     if program is None:
         return ()
     profile = str(folder / "profile")
-    address = f"http://127.0.0.1:{page.port}{page.path}"
+    url = f"http://127.0.0.1:{page.port}{page.path}"
     if "firefox" in Path(program).name:
-        return program, "--no-remote", "--profile", profile, "--kiosk", address
+        return program, "--no-remote", "--profile", profile, "--kiosk", url
     root = ["--no-sandbox", "--test-type"] if os.geteuid() == 0 else []  # test-type: no warning bar above the page
     return (
         program, *root, "--kiosk", f"--user-data-dir={profile}", "--no-first-run", "--no-default-browser-check",
         "--noerrdialogs", "--hide-crash-restore-bubble", "--password-store=basic", "--disable-gpu",
         "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        "--disable-features=Translate,MediaRouter", "--ozone-platform=x11", address,
+        "--disable-features=Translate,MediaRouter", "--ozone-platform=x11", url,
     )  # fmt: skip

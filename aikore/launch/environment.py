@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from aikore.launch.layout import STAGE_NAME
+
 PASSED_ON = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM",
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
@@ -23,7 +25,7 @@ PASSED_PREFIXES = ("LC_", "PIP_", "UV_", "HF_", "HUGGINGFACE_", "NVIDIA_", "ROCR
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LaunchContext:
     """Where an instance lives and listens."""
 
     name: str
@@ -105,7 +107,7 @@ def gpu_facts(gpus: Devices) -> dict[str, str]:
 
 
 def launch_environment(
-    place: Place,
+    context: LaunchContext,
     own: Mapping[str, str],
     launch_args: str,
     gpus: Devices,
@@ -117,16 +119,16 @@ def launch_environment(
     AiKore's own names win over the instance's variables; those over what is told of GPUs.
     """
     aikore = {
-        "WEBUI_PORT": str(place.port),
-        "INSTANCE_NAME": place.name,
-        "INSTANCE_CONF_DIR": str(place.folder),
-        "INSTANCE_OUTPUT_DIR": str(place.outputs),
-        "MODELS_DIR": str(place.models),
-        "BLUEPRINT_ID": place.blueprint,
-        "SUBFOLDER": place.subfolder,
-        "AIKORE_FUNCTIONS": str(place.functions),
-        "AIKORE_CACHE_DIR": str(place.cache),
-        "AIKORE_STAGE_FILE": str(place.folder / "stage"),
+        "WEBUI_PORT": str(context.port),
+        "INSTANCE_NAME": context.name,
+        "INSTANCE_CONF_DIR": str(context.folder),
+        "INSTANCE_OUTPUT_DIR": str(context.outputs),
+        "MODELS_DIR": str(context.models),
+        "BLUEPRINT_ID": context.blueprint,
+        "SUBFOLDER": context.subfolder,
+        "AIKORE_FUNCTIONS": str(context.functions),
+        "AIKORE_CACHE_DIR": str(context.cache),
+        "AIKORE_STAGE_FILE": str(context.folder / STAGE_NAME),
         "LAUNCH_ARGS": launch_args,
         "PYTHONUNBUFFERED": "1",
     }

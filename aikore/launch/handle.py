@@ -15,10 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from aikore.launch import processes, records
+from aikore.launch import orphans, records
 from aikore.launch.keeper.process import descendants
-from aikore.launch.processes import Member, Traces
+from aikore.launch.orphans import Traces
 from aikore.launch.protocol import RunExit, RunRecord
+from aikore.launch.trees import Member
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +30,10 @@ GIVE_UP = 10.0
 """Seconds a killed keeper may take to be gone: longer only when the kernel waits for a disk that hangs."""
 
 
-class House(Protocol):
+class HandleOwner(Protocol):
     """What a handle needs of its launcher."""
 
-    async def end_leftovers(self, traces: Traces) -> tuple[str, ...]: ...
+    async def end_orphans(self, traces: Traces) -> tuple[str, ...]: ...
     def let_go(self, handle: LocalHandle) -> None: ...
 
 
@@ -40,11 +41,11 @@ class LocalHandle:
     """The keeper may be our child or an adopted one. Takes over ``pidfd`` and ``descriptor``, that of its record."""
 
     def __init__(
-        self, house: House, folder: Path, record: RunRecord, pidfd: int, descriptor: int | None, grace: float
+        self, owner: HandleOwner, folder: Path, record: RunRecord, pidfd: int, descriptor: int | None, grace: float
     ) -> None:
         self.tree: frozenset[Member] = frozenset()
         """What was last seen below the keeper."""
-        self._house = house
+        self._owner = owner
         self._folder = folder
         self._record = record
         self._pidfd = pidfd
@@ -78,7 +79,7 @@ class LocalHandle:
 
     def close(self) -> None:
         """Let go of the keeper without ending it (the manager is being replaced)."""
-        self._house.let_go(self)
+        self._owner.let_go(self)
         if self._escalation:
             self._escalation.cancel()
         if self._pidfd >= 0:
@@ -121,13 +122,13 @@ class LocalHandle:
         root = self._record.keeper_pid
         log.warning("the keeper of %s (process %d) did not end its run: it is ended for it", self._folder, root)
         with suppress(OSError):
-            self.tree |= await asyncio.to_thread(processes.end_tree, root)
+            self.tree |= await asyncio.to_thread(orphans.end_tree, root)
         self._signal(signal.SIGKILL)
         with suppress(TimeoutError):
             async with asyncio.timeout(GIVE_UP):
                 await self.wait()
         if not self._exit.done():
-            left = (processes.describe(root),)
+            left = (orphans.describe(root),)
             self._tell(RunExit(lost=True, requested=True, ended_at=time.time(), left=left))
 
     def _keeper_ended(self) -> None:
@@ -162,8 +163,8 @@ class LocalHandle:
         return next((record for record in own if record.ended), own[-1])
 
     async def _clean_up(self) -> RunExit:
-        traces = processes.traces_of(self._record, self._folder)
-        left = await self._house.end_leftovers(replace(traces, tree=self.tree, whole=self._ended_by_us))
+        traces = orphans.traces_of(self._record, self._folder)
+        left = await self._owner.end_orphans(replace(traces, tree=self.tree, whole=self._ended_by_us))
         if left:
             log.error("of a killed keeper in %s there is still: %s", self._folder, ", ".join(left))
         requested = self._wished or self._record.exit.requested

@@ -17,15 +17,13 @@ from functools import partial
 from pathlib import Path
 
 from aikore.base import procfs
-from aikore.base.looks import Looks
+from aikore.base.apart import Apart
 from aikore.launch.keeper import orders
 from aikore.launch.keeper.orders import FOLDER_FD, Assignment
+from aikore.launch.layout import LOCK_NAME, LOG_NAME, RECORD_NAME
 
 ORDERS_LINK = f"/memfd:{orders.MEMORY} (deleted)"
 ORDERS_MAX = 16 * 2**20
-LOCK_NAME = "run.lock"
-RECORD_NAME = "run.json"
-LOGS_NAME = "logs"
 DELETED = " (deleted)"
 RUN_MARK = "AIKORE_RUN"
 """The variable that every process of a run has in its environment, unless it wiped it."""
@@ -35,17 +33,17 @@ FOLDER_MARK = "INSTANCE_CONF_DIR"
 PATIENCE = 2.0
 """Seconds a disk may take to say which folder a keeper holds."""
 
-Identity = tuple[int, int]
+FolderId = tuple[int, int]
 """Device and inode."""
 
-_looks = Looks[Identity | None]()
+_looks = Apart[FolderId | None]()
 
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
     """A living keeper. ``folder``: the path it was ordered to.
 
-    ``place``: what it holds, None when that is gone or on a disk that does not answer.
+    ``folder_id``: what it holds, None when that is gone or on a disk that does not answer.
     """
 
     pid: int
@@ -54,7 +52,7 @@ class Keeper:
     uuid: str
     grace: float
     folder: Path
-    place: Identity | None = None
+    folder_id: FolderId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class Marked:
     folder: str
 
 
-def identity(path: Path | str) -> Identity | None:
+def folder_id(path: Path | str) -> FolderId | None:
     """Return device and inode of what a path leads to, None when it leads nowhere."""
     try:
         found = Path(path).stat()
@@ -77,20 +75,20 @@ def identity(path: Path | str) -> Identity | None:
 
 def same_folder(one: Path | str, other: Path | str) -> bool:
     """Say whether two paths lead to one thing that exists."""
-    place = identity(one)
-    return place is not None and place == identity(other)
+    found = folder_id(one)
+    return found is not None and found == folder_id(other)
 
 
 def find_keepers() -> tuple[Keeper, ...]:
     """Look for living keepers. Blocks for milliseconds; raises OSError when we are out of descriptors."""
     carriers = [pid for pid in procfs.pids() if procfs.target(pid, "fd/0") == ORDERS_LINK]
     keepers = [found for pid in carriers if (found := _keeper(pid))]
-    begun = [_looks.begin((one.pid, one.start), partial(_place, one.pid, one.folder)) for one in keepers]
+    begun = [_looks.begin((one.pid, one.start), partial(_held_folder, one.pid, one.folder)) for one in keepers]
     deadline = time.monotonic() + PATIENCE
-    return tuple(replace(one, place=_result(look, deadline)) for one, look in zip(keepers, begun, strict=True))
+    return tuple(replace(one, folder_id=_result(look, deadline)) for one, look in zip(keepers, begun, strict=True))
 
 
-def _result(look: Future[Identity | None], deadline: float) -> Identity | None:
+def _result(look: Future[FolderId | None], deadline: float) -> FolderId | None:
     try:
         return look.result(max(0.0, deadline - time.monotonic()))
     except TimeoutError:
@@ -104,8 +102,8 @@ def find_marked() -> tuple[Marked, ...]:
 
 def keepers_of(folder: Path, keepers: Iterable[Keeper]) -> list[Keeper]:
     """Return the keepers of a folder, the newest first: one, unless its lock was removed while it ran. Blocking."""
-    place = identity(folder)
-    mine = [one for one in keepers if (one.place == place if one.place else one.folder == folder)]
+    found = folder_id(folder)
+    mine = [one for one in keepers if (one.folder_id == found if one.folder_id else one.folder == folder)]
     return sorted(mine, key=lambda one: one.start, reverse=True)
 
 
@@ -154,24 +152,24 @@ def _assignment(pid: int) -> Assignment | None:
         return None
 
 
-def _place(pid: int, ordered: Path) -> Identity | None:
+def _held_folder(pid: int, ordered: Path) -> FolderId | None:
     """Return the folder that a keeper holds; the one now at its path where its own was removed."""
     with suppress(OSError):
         held = Path(f"/proc/{pid}/fd/{FOLDER_FD}").stat()
         if stat.S_ISDIR(held.st_mode):
             removed = procfs.target(pid, f"fd/{FOLDER_FD}").endswith(DELETED)
-            return identity(ordered) if removed else (held.st_dev, held.st_ino)
-    return _place_by_files(pid) or identity(ordered)
+            return folder_id(ordered) if removed else (held.st_dev, held.st_ino)
+    return _folder_by_files(pid) or folder_id(ordered)
 
 
-def _place_by_files(pid: int) -> Identity | None:
+def _folder_by_files(pid: int) -> FolderId | None:
     """Return the folder of a keeper of AiKore 0.1, which holds files in it only."""
     for number, link in _files(pid):
         path = Path(link)
         folder = path.parent if path.name == LOCK_NAME else path.parent.parent
         with suppress(OSError):
             if Path(f"/proc/{pid}/fd/{number}").samefile(path):
-                return identity(folder)
+                return folder_id(folder)
     return None
 
 
@@ -180,7 +178,7 @@ def _files(pid: int) -> Iterable[tuple[str, str]]:
     with suppress(OSError):
         for number in os.listdir(f"/proc/{pid}/fd"):
             link = procfs.target(pid, f"fd/{number}")
-            if Path(link).name in (LOCK_NAME, "output.log"):
+            if Path(link).name in (LOCK_NAME, LOG_NAME):
                 yield number, link
 
 

@@ -20,14 +20,15 @@ from uuid import uuid4
 
 from aikore.base import procfs
 from aikore.base.errors import ConflictError
-from aikore.launch import living, processes, records, run_folder, spawn
+from aikore.launch import living, orphans, records, run_folder, spawn
 from aikore.launch.handle import LocalHandle
 from aikore.launch.keeper.process import descendants, machine_session
-from aikore.launch.living import LOCK_NAME
-from aikore.launch.processes import Traces
+from aikore.launch.layout import LOCK_NAME
+from aikore.launch.orphans import Traces
 from aikore.launch.protocol import RunRecord, RunSpec
 from aikore.launch.records import read_record
 from aikore.launch.shared import Shared
+from aikore.launch.trees import Trees
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ LOCK_PATIENCE = 3.0
 """Seconds a lock may be held without a keeper: what a killed one was just starting holds it for a moment."""
 
 TREE_INTERVAL = 2.0
-"""Seconds between two looks at what lives below the keepers."""
+"""Seconds after which it is learned again what lives below the keepers."""
 
 
 class LocalLauncher:
@@ -43,7 +44,7 @@ class LocalLauncher:
 
     def __init__(self) -> None:
         self._handles: set[LocalHandle] = set()
-        self._trees = processes.Trees()
+        self._trees = Trees()
         self._watching: asyncio.Task[None] | None = None
         self._keepers = Shared(lambda: living.find_keepers)
         self._marked = Shared(lambda: living.find_marked)
@@ -122,7 +123,7 @@ class LocalLauncher:
         """Name the living processes of a run that was started in ``folder``, also when that is out of reach."""
         keepers = [one for one in await self._keepers.get() if one.folder == folder]
         trees = [await asyncio.to_thread(descendants, one.pid) for one in keepers]
-        return tuple(processes.describe(pid) for tree in trees for pid in sorted(tree))
+        return tuple(orphans.describe(pid) for tree in trees for pid in sorted(tree))
 
     async def _take_over(self, folder: Path, keepers: list[living.Keeper]) -> LocalHandle | None:
         """Hold the run of a living keeper; None while it is just starting or ending."""
@@ -156,7 +157,7 @@ class LocalLauncher:
         record = await asyncio.to_thread(read_record, folder)
         if record is None:
             for uuid in await asyncio.to_thread(living.runs_in, folder, await self._marked.get(), keepers):
-                await self.end_leftovers(Traces(uuid, folder))
+                await self.end_orphans(Traces(uuid, folder))
             return None
         if record.ended:
             return record
@@ -165,7 +166,7 @@ class LocalLauncher:
             if not await asyncio.to_thread(_is_own, record, folder, keepers):
                 log.warning("%s has the record of a run of another folder, of which it is a copy", folder)
                 return None
-            left = await self.end_leftovers(processes.traces_of(record, folder))
+            left = await self.end_orphans(orphans.traces_of(record, folder))
         return replace(record, exit=replace(record.exit, lost=True, left=left))
 
     def _hold(self, folder: Path, record: RunRecord, pidfd: int, descriptor: int | None, grace: float) -> LocalHandle:
@@ -175,9 +176,9 @@ class LocalLauncher:
             self._watching = asyncio.create_task(self._watch())
         return handle
 
-    # Looks that many share ----------------------------------------------------------------------------------
+    # Searches that many share ----------------------------------------------------------------------------------
 
-    async def end_leftovers(self, traces: Traces) -> tuple[str, ...]:
+    async def end_orphans(self, traces: Traces) -> tuple[str, ...]:
         """End what a killed keeper left; return what is or may be left of it."""
         self._to_end.append(traces)
         ended = await self._ended_runs.get()
@@ -185,14 +186,14 @@ class LocalLauncher:
 
     def _begin_to_end(self) -> Callable[[], dict[str, tuple[str, ...]]]:
         runs, self._to_end = self._to_end, []
-        return partial(processes.end_leftovers, runs)
+        return partial(orphans.end_orphans, runs)
 
     async def _watch(self) -> None:
         """Remember what lives below the keepers: when one is killed, its children can no longer be told from others."""
         while self._handles:
             try:
                 roots = {handle.record.keeper_pid for handle in self._handles}
-                trees = await asyncio.to_thread(self._trees.look, roots)
+                trees = await asyncio.to_thread(self._trees.below, roots)
                 for handle in list(self._handles) if trees is not None else ():
                     if tree := (trees or {}).get(handle.record.keeper_pid):
                         handle.tree = tree
@@ -208,7 +209,7 @@ class LocalLauncher:
 
 def _is_own(record: RunRecord, folder: Path, keepers: Iterable[living.Keeper]) -> bool:
     """Say whether an unended record of this machine session is of this folder, and its keeper is dead."""
-    if record.place is not None and record.place != living.identity(folder):
+    if record.folder_id is not None and record.folder_id != living.folder_id(folder):
         return False
     return not any(one.uuid == record.uuid for one in keepers)
 

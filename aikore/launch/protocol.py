@@ -53,8 +53,8 @@ class RunExit:
 class RunRecord:
     """What ``run.json`` says. Times are Unix seconds; ``*_start`` are kernel start times in clock ticks.
 
-    ``place`` is the folder it belongs to, by device and inode: a copy has the same record. ``pipe`` is the inode of the
-    pipe that the log came through.
+    ``folder_id`` is the folder it belongs to, by device and inode: a copy has the same record. ``pipe`` is the inode of
+    the pipe that the log came through.
     """
 
     run: int
@@ -66,7 +66,7 @@ class RunRecord:
     state: str
     started_at: float
     log_offset: int = 0
-    place: tuple[int, int] | None = None
+    folder_id: tuple[int, int] | None = None
     script_start: int | None = None
     pipe: int | None = None
     port: int | None = None

@@ -13,7 +13,7 @@ from aikore.base import disk, procfs
 from aikore.launch import living
 from aikore.launch.keeper.process import machine_session
 from aikore.launch.keeper.record import PROTOCOL, RECORD_SIZE
-from aikore.launch.living import RECORD_NAME
+from aikore.launch.layout import RECORD_NAME
 from aikore.launch.protocol import RunExit, RunRecord
 
 NUMBER_MAX = 2**31
@@ -55,7 +55,7 @@ def parse_record(text: bytes) -> RunRecord:
 def _record(data: Mapping[str, Any]) -> RunRecord:
     if data["protocol"] != PROTOCOL:
         raise ValueError(f"run.json has protocol {data['protocol']}")
-    place = data.get("folder")
+    folder = data.get("folder")
     return RunRecord(
         run=_whole(data["run"], NUMBER_MAX),
         uuid=_text(data["uuid"]),
@@ -66,7 +66,7 @@ def _record(data: Mapping[str, Any]) -> RunRecord:
         state=_text(data["state"]),
         started_at=_moment(data["started_at"]),
         log_offset=_whole(data["log_offset"]),
-        place=None if place is None else (_whole(place[0], 2**64), _whole(place[1], 2**64)),
+        folder_id=None if folder is None else (_whole(folder[0], 2**64), _whole(folder[1], 2**64)),
         script_start=_known(data.get("script_start")),
         pipe=_known(data.get("pipe")),
         port=_known(data.get("port"), 65536, 1),
@@ -116,6 +116,6 @@ def rebuild(one: living.Keeper) -> RunRecord:
         pid=script,
         state="running",
         started_at=procfs.started_at(one.start),
-        place=one.place,
+        folder_id=one.folder_id,
         script_start=children[script].start if script else None,
     )

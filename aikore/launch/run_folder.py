@@ -16,11 +16,7 @@ from pathlib import Path
 from aikore.base import procfs
 from aikore.base.errors import StorageError
 from aikore.launch.keeper.files import open_plain
-from aikore.launch.living import LOCK_NAME, LOGS_NAME, RECORD_NAME
-from aikore.launch.stages import STAGE_NAME
-
-PLAIN = (RECORD_NAME, LOCK_NAME, STAGE_NAME, *(f"{LOGS_NAME}/output.{kind}" for kind in ("log", "idx", "live")))
-"""What a run writes to in its folder."""
+from aikore.launch.layout import LOCK_NAME, LOGS_NAME, PLAIN
 
 
 @contextmanager

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from aikore.base import limits
 from aikore.base.errors import StorageError
-from aikore.launch import keeper, living, processes, records
+from aikore.launch import keeper, living, orphans, records
 from aikore.launch.keeper import orders
 from aikore.launch.keeper.orders import Orders
 from aikore.launch.keeper.record import RECORD_SIZE
-from aikore.launch.living import LOGS_NAME, RECORD_NAME
-from aikore.launch.processes import Traces
+from aikore.launch.layout import LOGS_NAME, RECORD_NAME
+from aikore.launch.orphans import Traces
 from aikore.launch.protocol import RunRecord, RunSpec
 
 log = logging.getLogger(__name__)
@@ -148,10 +148,10 @@ def _read_answer(folder: Path, line: bytes) -> RunRecord:
 def undo(pid: int, traces: Traces) -> None:
     """End a keeper whose start failed, and all it began. Blocks; run it in a thread."""
     os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + processes.PATIENCE
+    deadline = time.monotonic() + orphans.PATIENCE
     with suppress(ChildProcessError):
         while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
             time.sleep(0.002)
-    for what in processes.end_leftovers([traces]).values():
+    for what in orphans.end_orphans([traces]).values():
         if what:
             log.error("of a start that failed in %s there is still: %s", traces.folder, ", ".join(what))

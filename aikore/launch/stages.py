@@ -13,10 +13,10 @@ from pathlib import Path
 from asyncinotify import Inotify, Mask, Watch
 
 from aikore.base.disk import open_plain
+from aikore.launch.layout import STAGE_NAME
 
 log = logging.getLogger(__name__)
 
-STAGE_NAME = "stage"
 STAGE_MAX = 200
 """Bytes of a stage that are shown."""
 

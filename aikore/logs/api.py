@@ -24,7 +24,17 @@ from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
 from aikore.base.errors import AiKoreError, NotFoundError
 from aikore.base.problems import problem_responses
-from aikore.live import Removed, close, close_when, end_quietly, never, until_gone, until_one_ends
+from aikore.base.websockets import (
+    NOT_FOUND,
+    TRY_LATER,
+    Removed,
+    close,
+    close_when,
+    end_quietly,
+    never,
+    until_gone,
+    until_one_ends,
+)
 from aikore.logs import search as searching
 from aikore.logs import times
 from aikore.logs.follow import DEFAULT_TAIL, Frame, follow
@@ -42,10 +52,6 @@ SEARCHERS = 2
 """Searches at the same time; each may use a core."""
 MARKS_MAX = 500
 BLOCK = 256 * 1024
-NOT_FOUND = 4404
-"""WebSocket close code for an unknown instance (4000-4999 are the application's own, RFC 6455)."""
-TRY_LATER = 1013
-"""WebSocket close code (RFC 6455 registry): the log cannot be followed now, inotify or the disk refuses."""
 
 Key = Annotated[str, PathParameter(min_length=1, max_length=80, description="An instance's id or slug.")]
 
@@ -280,7 +286,7 @@ async def _send(socket: WebSocket, reader: Reader, folder: Path, offset: int | N
     try:
         async for frame in frames:
             await socket.send_text(json.dumps(asdict(frame), ensure_ascii=False, separators=(",", ":")))
-        await socket.close(NOT_FOUND, "the instance was removed")
+        await close(socket, NOT_FOUND, "the instance was removed")
     except _RefusedError as error:
         await close(socket, error.code, str(error))
     finally:

@@ -18,13 +18,14 @@ from asyncinotify import Event, Inotify, Mask
 
 from aikore.base.disk import read_small
 from aikore.base.errors import NotFoundError
+from aikore.launch.keeper.segments import ROTATED
+from aikore.launch.layout import LIVE_NAME, LOG_NAME
 from aikore.logs.reader import Cursor, tail_offset, whole_characters
-from aikore.logs.segments import CURRENT, ROTATED, Piece, view
+from aikore.logs.segments import Piece, view
 
 T = TypeVar("T")
 Run = Callable[[Callable[[], T]], Awaitable[T]]
 
-LIVE = "output.live"
 LIVE_MAX = 65536
 FRAME = 65536
 """Bytes of log in one frame at most."""
@@ -154,7 +155,7 @@ class _Wake:
             return True
         name = event.name.name if event.name else ""
         if event.watch is not None and event.watch.path == self._folder:
-            return name in (CURRENT, LIVE) or ROTATED.fullmatch(name) is not None
+            return name in (LOG_NAME, LIVE_NAME) or ROTATED.fullmatch(name) is not None
         if name == self._folder.name:
             self._watch_folder()
             return True
@@ -166,7 +167,7 @@ class _Follower:
 
     def __init__(self, folder: Path, offset: int) -> None:
         self.cursor = Cursor(folder, offset)
-        self._live_path = folder / LIVE
+        self._live_path = folder / LIVE_NAME
         self._carry = Piece(offset, b"")
         self._live = Live(offset, "")
 

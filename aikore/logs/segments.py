@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,9 +16,9 @@ from types import TracebackType
 
 from aikore.base.disk import NOT_PLAIN, open_plain
 from aikore.base.errors import BrokenInstanceError
+from aikore.launch.keeper.segments import ROTATED
+from aikore.launch.layout import LOG_NAME
 
-CURRENT = "output.log"
-ROTATED = re.compile(r"output\.(\d{20})\.log")
 GONE = NOT_PLAIN | {errno.ENOENT, errno.ENOTDIR}
 """What opening a file fails with that was removed, or replaced by something else, since the view was taken."""
 ATTEMPTS = 1000
@@ -159,7 +158,7 @@ def view(folder: Path) -> View:
 
 def _try_view(folder: Path) -> View | None:
     """Open the current file, list the rotated ones, and see that the current one was not rotated meanwhile."""
-    path = folder / CURRENT
+    path = folder / LOG_NAME
     try:
         fd = open_plain(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -168,7 +167,7 @@ def _try_view(folder: Path) -> View | None:
         if error.errno not in NOT_PLAIN:
             raise
         raise BrokenInstanceError(
-            f"{folder.parent.name}/{folder.name}/{CURRENT} is no plain file, so the log cannot be read. Remove it."
+            f"{folder.parent.name}/{folder.name}/{LOG_NAME} is no plain file, so the log cannot be read. Remove it."
         ) from error
     try:
         rotated = _rotated(folder)
@@ -186,7 +185,7 @@ def _try_view(folder: Path) -> View | None:
 def is_current(folder: Path, inode: int) -> bool:
     """Say whether the file with ``inode`` (held open by the caller) still is the current log file."""
     try:
-        return (folder / CURRENT).lstat().st_ino == inode
+        return (folder / LOG_NAME).lstat().st_ino == inode
     except (FileNotFoundError, NotADirectoryError):
         return False
 

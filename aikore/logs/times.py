@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aikore.base.disk import open_plain
+from aikore.launch.layout import INDEX_NAME
 from aikore.logs.segments import Segment, View
 
 RECORD = struct.Struct("<Qd")
@@ -76,7 +77,7 @@ def marks(log: View, start: int, end: int, most: int) -> list[Mark]:
 def _index_paths(segment: Segment) -> list[Path]:
     """The index is renamed together with its log, so the current one's may already have the rotated name."""
     rotated = segment.path.with_name(f"output.{segment.start:020d}.idx")
-    return [rotated, segment.path.with_name("output.idx")] if segment.current else [rotated]
+    return [rotated, segment.path.with_name(INDEX_NAME)] if segment.current else [rotated]
 
 
 class _Index:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from aikore.monitor.figures import GpuFigures
 from aikore.monitor.gpu import Gpu, GpuLostError, GpuReader, NoDriverError, Reading
-from aikore.monitor.watched import Worker
+from aikore.monitor.worker import Worker
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ COSTLY_BUDGET = 0.004
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class MonitoredInstance:
     """An instance to look at, told by whom it belongs to. ``root`` is its keeper's PID, None while it does not run."""
 
     id: int
@@ -58,9 +58,9 @@ class InstancesReader:
         self._attribution = Attribution(lambda pid: processes.read(pid) is not None)
         self._memories: dict[int, _Memory] = {}
 
-    def read(self, subjects: Iterable[Subject], gpus: Sequence[GpuState]) -> list[InstanceFigures]:
+    def read(self, monitored: Iterable[MonitoredInstance], gpus: Sequence[GpuState]) -> list[InstanceFigures]:
         """Return the figures of those that run; rates since the last call."""
-        running = {one.id: one for one in subjects if one.root is not None}
+        running = {one.id: one for one in monitored if one.root is not None}
         trees = self._trees.members({key: one.root for key, one in running.items() if one.root is not None})
         self._forget(running)
         now = time.monotonic()
@@ -70,7 +70,7 @@ class InstancesReader:
         shares = self._shares(running, trees, gpus)
         return [self._figures(one, trees[key], shares.get(key, {})) for key, one in running.items()]
 
-    def _forget(self, running: dict[int, Subject]) -> None:
+    def _forget(self, running: dict[int, MonitoredInstance]) -> None:
         """Begin anew with instances that were started anew."""
         kept = {k: m for k, m in self._memories.items() if k in running and m.root == running[k].root}
         self._memories = kept | {key: _Memory(one.root or 0) for key, one in running.items() if key not in kept}
@@ -104,7 +104,7 @@ class InstancesReader:
                 memory.devices = None if held is None else frozenset(held)
 
     def _shares(
-        self, running: dict[int, Subject], trees: dict[int, list[Process]], gpus: Sequence[GpuState]
+        self, running: dict[int, MonitoredInstance], trees: dict[int, list[Process]], gpus: Sequence[GpuState]
     ) -> dict[int, dict[str, Share]]:
         """Return instance → GPU → share."""
         if not gpus:
@@ -128,7 +128,7 @@ class InstancesReader:
                     found.setdefault(key, {})[state.gpu.id] = share
         return found
 
-    def _figures(self, one: Subject, members: Sequence[Process], shares: dict[str, Share]) -> InstanceFigures:
+    def _figures(self, one: MonitoredInstance, members: Sequence[Process], shares: dict[str, Share]) -> InstanceFigures:
         memory = self._memories[one.id]
         resident = sum(member.memory for member in members)
         proportional = memory.pss is not None

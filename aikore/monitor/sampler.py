@@ -27,7 +27,7 @@ from aikore.monitor.gpu import Gpu
 from aikore.monitor.gpus import Inventory
 from aikore.monitor.history import History
 from aikore.monitor.host import HostReader, Rate
-from aikore.monitor.instances import InstancesReader, Subject
+from aikore.monitor.instances import InstancesReader, MonitoredInstance
 from aikore.monitor.nvidia import NvidiaReader
 from aikore.monitor.series import values
 
@@ -56,23 +56,25 @@ class Sample:
     inventory: Inventory
 
 
-Subjects = Callable[[], Sequence[Subject]]
+MonitoredInstances = Callable[[], Sequence[MonitoredInstance]]
 """Returns the instances as they now are. Called in the sampler's threads, so it only copies."""
 
 
 class Sampler:
     """Begin it on the event loop; all methods but the thread's own belong to the loop's thread."""
 
-    def __init__(self, settings: MonitorSettings, subjects: Subjects, history: History | None = None) -> None:
+    def __init__(
+        self, settings: MonitorSettings, monitored: MonitoredInstances, history: History | None = None
+    ) -> None:
         self._settings = settings
-        self._subjects = subjects
+        self._monitored = monitored
         self._archive = Archive(settings.home / "history")
         self.history = history or History()
         self._host = HostReader(settings.home)
         self._gpus = gpus.Gpus([NvidiaReader(), AmdReader()])
         self._instances = InstancesReader()
         self._cpu = Rate()
-        self._folders = Folders(lambda: {one.id: (one.folder, one.root is not None) for one in subjects()})
+        self._folders = Folders(lambda: {one.id: (one.folder, one.root is not None) for one in monitored()})
         self.latest: Sample | None = None
         self.on_sample: Callable[[Stats], None] = lambda stats: None
         """Called on the loop with every sample."""
@@ -232,7 +234,7 @@ class Sampler:
             "host": self._host.read(),
             "gpus": [gpus.figures(state) for state in states],
             "gpu_problem": self._gpus.problem,
-            "instances": self._instances.read(self._subjects(), states),
+            "instances": self._instances.read(self._monitored(), states),
             "folders": self._folders.sizes(),
             "manager": self._manager(now),
         }

@@ -14,10 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from aikore.auth.origin import host_pattern, origin_pattern
 from aikore.base.errors import ProxyError
 from aikore.config.proxy import ProxySettings
+from aikore.naming import HOSTNAME, SLUG
 from aikore.proxy.routes import COMFYUI_PATHS, Route
 
-SLUG = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-HOSTNAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 KEEPALIVE_MIN_TIMEOUT = (1, 27, 4)
 """First NGINX with ``keepalive_min_timeout``."""
 

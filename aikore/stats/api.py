@@ -15,7 +15,7 @@ from aikore.auth.access import needs
 from aikore.auth.permissions import Permission
 from aikore.base.errors import InvalidError, NotReadyError
 from aikore.base.problems import problem_responses
-from aikore.live import until_gone, until_one_ends
+from aikore.base.websockets import until_gone, until_one_ends
 from aikore.monitor.figures import Stats
 from aikore.monitor.history import CELLS_MOST, MINUTES, SECONDS
 from aikore.monitor.sampler import Sampler

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from aikore import __version__
 from aikore.monitor.figures import GpuFigures, InstanceFigures, Stats
-from aikore.monitor.instances import Subject
+from aikore.monitor.instances import MonitoredInstance
 from aikore.proxy.routes import ProxyInfo
 
 STATUSES = ("stopped", "starting", "started", "stalled", "stopping", "error")
@@ -42,11 +42,11 @@ class Source:
     def __init__(
         self,
         stats: Callable[[], Stats | None],
-        subjects: Callable[[], Sequence[Subject]],
+        monitored: Callable[[], Sequence[MonitoredInstance]],
         restarts: Mapping[int, int],
         proxy: Callable[[], ProxyInfo],
     ) -> None:
-        self.stats, self.subjects, self.restarts, self.proxy = stats, subjects, restarts, proxy
+        self.stats, self.monitored, self.restarts, self.proxy = stats, monitored, restarts, proxy
 
 
 class _Figures(Collector):
@@ -55,7 +55,7 @@ class _Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("aikore", "AiKore itself.", value={"version": __version__})
-        yield from _instances(self._source.subjects(), self._source.restarts)
+        yield from _instances(self._source.monitored(), self._source.restarts)
         yield from _proxy(self._source.proxy())
         if (stats := self._source.stats()) is not None:
             yield from _host(stats)
@@ -139,12 +139,12 @@ def _gpus(gpus: Sequence[GpuFigures]) -> Iterator[Metric]:
     yield throttled
 
 
-def _instances(subjects: Sequence[Subject], restarts: Mapping[int, int]) -> Iterator[Metric]:
+def _instances(monitored: Sequence[MonitoredInstance], restarts: Mapping[int, int]) -> Iterator[Metric]:
     labels = ["id", "slug"]
     status = GaugeMetricFamily("aikore_instance_status", "1 for the status it has.", labels=[*labels, "status"])
     runs = CounterMetricFamily("aikore_instance_runs", "Runs in its whole life.", labels=labels)
     again = CounterMetricFamily("aikore_instance_restarts", "Restarts after a failure, by this manager.", labels=labels)
-    for one in subjects:
+    for one in monitored:
         own = [str(one.id), one.slug]
         for word in STATUSES:
             status.add_metric([*own, word], float(word == one.status))

@@ -16,7 +16,7 @@ from aikore.auth.identity import Identity, identity_in
 from aikore.auth.permissions import Permission
 from aikore.base.errors import AccessDeniedError, AiKoreError, NotFoundError
 from aikore.base.problems import problem_responses
-from aikore.live import close, until_one_ends
+from aikore.base.websockets import BAD_CONTROL, NOT_FOUND, NOT_NOW, OVER, close, until_one_ends
 from aikore.terminal.session import Session, Viewer
 from aikore.terminal.shell import Shell
 from aikore.terminal.terminals import Terminals
@@ -25,9 +25,6 @@ SEND_TIMEOUT = 12.0
 """Seconds a viewer may take to accept one frame before it is let go."""
 PASTE_MOST = 16 * 2**20
 """Bytes of one frame of input."""
-NOT_FOUND, REFUSED, BAD_CONTROL, ENDED = 4404, 4409, 4400, 4410
-"""WebSocket close codes: no such terminal or instance, not possible now, no such control, the shell ended."""
-
 ShellOf = Callable[[str], Shell]
 """Returns the shell of an instance by id or slug; raises NotFoundError."""
 
@@ -147,7 +144,7 @@ def _add_sockets(routes: APIRouter, terminals: Terminals, shell_of: ShellOf, hou
             if session.shell.instance != wanted.instance:
                 raise NotFoundError("This terminal belongs to another instance.")
         except AiKoreError as error:
-            code = NOT_FOUND if isinstance(error, NotFoundError) else REFUSED
+            code = NOT_FOUND if isinstance(error, NotFoundError) else NOT_NOW
             await close(socket, code, error.message)
             return
         await _show(socket, session, at)
@@ -188,7 +185,7 @@ async def _send(socket: WebSocket, session: Session, viewer: Viewer) -> None:
             else:
                 await socket.send_text(json.dumps(piece, ensure_ascii=False))
     await socket.send_text(json.dumps({"type": "exit", "code": session.exit_code}))
-    await socket.close(ENDED, "the shell ended")
+    await close(socket, OVER, "the shell ended")
 
 
 async def _receive(socket: WebSocket, session: Session, viewer: Viewer) -> None:
@@ -199,7 +196,7 @@ async def _receive(socket: WebSocket, session: Session, viewer: Viewer) -> None:
             try:
                 _obey(CONTROLS.validate_json(text), session, viewer)
             except ValidationError:
-                await socket.close(BAD_CONTROL, "text frames are controls: resize, ack, title or answer")
+                await close(socket, BAD_CONTROL, "text frames are controls: resize, ack, title or answer")
                 return
 
 

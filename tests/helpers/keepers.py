@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aikore.base import procfs
-from aikore.launch import processes
+from aikore.launch import orphans
 from aikore.launch.local import LocalHandle, LocalLauncher
 from aikore.launch.protocol import RunSpec
 from tests.helpers.server import wait_until
@@ -48,7 +48,7 @@ class Bench:
 
     async def gone(self, handle: LocalHandle) -> None:
         """Assert that nothing of the run is left."""
-        await self.wait_for(lambda: not processes.marked(handle.record.uuid), "no process is left")
+        await self.wait_for(lambda: not orphans.marked(handle.record.uuid), "no process is left")
 
     def pipe_holders(self, handle: LocalHandle) -> list[int]:
         """Return the processes that hold the pipe of a run's log."""
@@ -60,7 +60,7 @@ class Bench:
         for handle in self.handles:
             handle.kill()
             handle.close()
-            processes.kill_marked(handle.record.uuid)
+            orphans.kill_marked(handle.record.uuid)
 
 
 async def ended(handle: LocalHandle, seconds: float = 15) -> tuple[int | None, str | None]:

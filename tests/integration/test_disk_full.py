@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from aikore.instances.cards import CARD_NAME
+from aikore.launch.layout import CARD_NAME
 from tests.helpers.access import PASSWORD, log_in
 from tests.helpers.server import AiKoreServer, wait_until
 

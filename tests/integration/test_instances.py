@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from aikore.instances.cards import CARD_NAME
+from aikore.launch.layout import CARD_NAME
 from aikore.proxy import program
 from tests.helpers.server import HTTP_APP, AiKoreServer, processes_of, wait_until
 

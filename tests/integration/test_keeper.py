@@ -13,7 +13,7 @@ import pytest
 
 from aikore.base import procfs
 from aikore.base.errors import ConflictError, StorageError
-from aikore.launch import processes
+from aikore.launch import orphans
 from aikore.launch.local import LocalHandle, LocalLauncher
 from aikore.launch.protocol import RunRecord
 from tests.helpers.keepers import Bench, ended
@@ -108,7 +108,7 @@ async def test_a_flood_of_output_loses_nothing(bench: Bench) -> None:
 
 async def test_a_killed_keeper_leaves_nothing_and_reads_lost(bench: Bench) -> None:
     handle = await bench.run("(setsid sleep 1000 &) ; sleep 1000")
-    await bench.wait_for(lambda: len(processes.marked(handle.record.uuid)) >= 3)
+    await bench.wait_for(lambda: len(orphans.marked(handle.record.uuid)) >= 3)
     os.kill(handle.record.keeper_pid, signal.SIGKILL)
     async with asyncio.timeout(10):
         assert (await handle.wait()).lost

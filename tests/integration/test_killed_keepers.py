@@ -21,7 +21,7 @@ import pytest
 from aikore.base import procfs, sockets
 from aikore.base.errors import StorageError
 from aikore.launch import handle as handles
-from aikore.launch import living, local, processes, run_folder, spawn
+from aikore.launch import living, local, orphans, run_folder, spawn
 from aikore.launch.local import LocalHandle, LocalLauncher
 from aikore.launch.protocol import RunExit, RunRecord
 from tests.helpers.keepers import Bench, ended
@@ -233,8 +233,8 @@ async def test_a_process_that_is_just_executing_is_looked_at_again(
     handle.close()
     await kill_keeper(bench, handle)
     monkeypatch.setattr(procfs, "contents", contents)
-    traces = processes.Traces(handle.record.uuid, bench.folder, handle.record.keeper_start)
-    assert processes.end_leftovers([traces]) == {handle.record.uuid: ()}
+    traces = orphans.Traces(handle.record.uuid, bench.folder, handle.record.keeper_start)
+    assert orphans.end_orphans([traces]) == {handle.record.uuid: ()}
     assert procfs.start_time(sleeper) is None
 
 
@@ -247,11 +247,11 @@ async def test_a_look_without_free_descriptors_is_no_proof(bench: Bench, monkeyp
     def table() -> dict[int, procfs.Stat]:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    traces = processes.Traces(handle.record.uuid, bench.folder)
+    traces = orphans.Traces(handle.record.uuid, bench.folder)
     with monkeypatch.context() as exhausted:
         exhausted.setattr(procfs, "table", table)
-        assert processes.end_leftovers([traces], 0.1) == {}
-    assert processes.end_leftovers([traces]) == {handle.record.uuid: ()}
+        assert orphans.end_orphans([traces], 0.1) == {}
+    assert orphans.end_orphans([traces]) == {handle.record.uuid: ()}
 
 
 # Stopped --------------------------------------------------------------------------------------------------------
@@ -369,7 +369,7 @@ async def test_many_killed_keepers_are_cleaned_up_after_together(tmp_path: Path)
     launcher = LocalLauncher()
     benches = [Bench(folder, launcher) for folder in folders]
     running = await asyncio.gather(*(bench.run("setsid sleep 1000 & wait") for bench in benches))
-    await benches[-1].wait_for(lambda: all(len(processes.marked(one.record.uuid)) >= 2 for one in running))
+    await benches[-1].wait_for(lambda: all(len(orphans.marked(one.record.uuid)) >= 2 for one in running))
     for one in running:
         os.kill(one.record.keeper_pid, signal.SIGKILL)
         await asyncio.sleep(0)

@@ -209,16 +209,16 @@ async def test_a_keeper_on_a_disk_that_does_not_answer_holds_up_no_look_for_othe
     (tmp_path / "y").mkdir()
     other = Bench(tmp_path / "y")
     well = await begin(other, UNTIL_GO)
-    answer, place = threading.Event(), living._place
+    answer, place = threading.Event(), living._held_folder
     looks: list[int] = []
 
-    def looked(pid: int, ordered: Path) -> living.Identity | None:
+    def looked(pid: int, ordered: Path) -> living.FolderId | None:
         if pid == dead.record.keeper_pid:
             looks.append(pid)
             answer.wait(60)
         return place(pid, ordered)
 
-    monkeypatch.setattr(living, "_place", looked)
+    monkeypatch.setattr(living, "_held_folder", looked)
     monkeypatch.setattr(living, "PATIENCE", 0.3)
     try:
         for _ in range(10):
@@ -228,7 +228,7 @@ async def test_a_keeper_on_a_disk_that_does_not_answer_holds_up_no_look_for_othe
         assert len(looks) == 1
         answer.set()
         await bench.wait_for(
-            lambda: [one.place for one in living.find_keepers() if one.pid == dead.record.keeper_pid] != [None],
+            lambda: [one.folder_id for one in living.find_keepers() if one.pid == dead.record.keeper_pid] != [None],
             "its place is known",
         )
     finally:

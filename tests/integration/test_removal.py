@@ -10,22 +10,25 @@ from typing import Any
 
 import pytest
 
-from aikore import live, main
+from aikore import main
 from aikore.auth.tokens import Wanted
+from aikore.base.websockets import Removals
 from aikore.config import Settings
 from aikore.instances.actor import Actor
 from aikore.instances.schemas import InstanceCreate
+from aikore.main.home import hold_home
+from aikore.terminal.room import shell_of
 
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[main.House]:
     settings = Settings(home=tmp_path / "home", nginx="off", instance_ports="31900-31999")  # type: ignore[arg-type]
-    with main._home_lock(settings):
+    with hold_home(settings):
         opened = main.House(settings)
         await opened.start()
         yield opened
         await opened.manager.close_house()
-        await opened.close()
+        await opened.stop(handing_over=False)
 
 
 async def make(house: main.House, name: str) -> Actor:
@@ -40,7 +43,7 @@ async def test_tokens_terminals_and_sockets_of_a_removed_instance_end_though_eve
     gone, stays = await make(house, "Gone"), await make(house, "Stays")
     for actor in (gone, stays):
         await house.gate.tokens.create(Wanted("a", "viewer", actor.row.id), None)
-        await house.terminals.open(house.shell_of(actor.row.slug), (80, 24))
+        await house.terminals.open(shell_of(house.manager, actor.row.slug), (80, 24))
     sockets = {actor: asyncio.create_task(house.removed(actor.row.slug)) for actor in (gone, stays)}
     await asyncio.sleep(0)
     monkeypatch.setattr(house.bus, "publish", lambda *_: None)
@@ -74,19 +77,19 @@ def told(house: main.House) -> list[Any]:
 async def test_tokens_of_an_instance_that_went_while_no_manager_ran_end_at_the_start(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", nginx="off", instance_ports="31900-31999")  # type: ignore[arg-type]
     for wanted in (7, None):
-        with main._home_lock(settings):
+        with hold_home(settings):
             house = main.House(settings)
             await house.start()
             if wanted is not None:
                 await house.gate.tokens.create(Wanted("a", "viewer", wanted), None)
                 await house.gate.tokens.create(Wanted("b", "viewer"), None)
             names = [row.name for row in house.gate.tokens.all()]
-            await house.close()
+            await house.stop(handing_over=False)
     assert names == ["b"]
 
 
 async def test_removals_forget_sockets_that_closed_by_themselves() -> None:
-    removals = live.Removals()
+    removals = Removals()
     waits = [asyncio.create_task(removals.of(1)) for _ in range(3)]
     await asyncio.sleep(0)
     for one in waits:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from aikore.base import procfs
-from aikore.launch import processes
+from aikore.launch import orphans
 from tests.helpers.server import HTTP_APP, AiKoreServer, wait_until
 
 Factory = Callable[..., AiKoreServer]
@@ -55,13 +55,13 @@ def alive(pid: int) -> bool:
 def stopped_for_good(house: AiKoreServer, *detached: int) -> None:
     """Stop the program; it must be told as stopped soon after the grace, and nothing of its run may be left."""
     record = house.record("s")
-    assert processes.marked(record["uuid"]) or any(map(alive, detached))
+    assert orphans.marked(record["uuid"]) or any(map(alive, detached))
     began = time.monotonic()
     house.post("s", "stop")
     told = house.wait_status("s", "stopped", "error")
     assert time.monotonic() - began < GRACE + 5
     assert (told["status"], told["pid"]) == ("stopped", None)
-    assert processes.marked(record["uuid"]) == set()
+    assert orphans.marked(record["uuid"]) == set()
     assert not any(map(alive, (record["keeper_pid"], *detached)))
 
 

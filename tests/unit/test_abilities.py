@@ -18,7 +18,8 @@ from aikore.base.errors import StartupError
 from aikore.config import Settings
 from aikore.config.access import AuthMode
 from aikore.config.proxy import NginxMode
-from aikore.main import House, _home_lock
+from aikore.main.home import hold_home
+from aikore.main.house import House
 
 MKFS = shutil.which("mkfs.vfat", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 FUNCTIONS = Path(__file__).parents[2] / "functions.sh"
@@ -50,7 +51,7 @@ def test_a_disk_without_links_is_named_with_its_type_and_what_to_set(
 ) -> None:
     home = tmp_path / "home"
     monkeypatch.setattr(Path, "symlink_to", refuse(number))
-    with pytest.raises(StartupError) as refused, _home_lock(settings(home)):
+    with pytest.raises(StartupError) as refused, hold_home(settings(home)):
         pass
     text = refused.value.message
     assert text.startswith(f"{home} lies on ")
@@ -169,9 +170,9 @@ async def test_a_house_on_a_share_opens_and_tells_of_it_once(tmp_path: Path, mon
     table.write_text("20 1 8:1 / / rw,relatime shared:1 - nfs4 server:/export rw\n")
     monkeypatch.setattr("aikore.base.abilities.MOUNTS", str(table))
     settings = Settings(home=tmp_path / "home", nginx=NginxMode.OFF, auth=AuthMode.OFF)
-    with _home_lock(settings):
+    with hold_home(settings):
         house = House(settings)
         await house.start()
         told = [notice["message"] for notice in house.notices.part().present()]
-        await house.close()
+        await house.stop(handing_over=False)
     assert len([message for message in told if "lie on nfs4" in message]) == 1

@@ -138,3 +138,11 @@ def test_all_groups_together_are_the_settings() -> None:
 def test_a_room_can_be_given_its_own_group_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIKORE_PORT", "nonsense of another room")
     assert TerminalSettings(terminals=2).terminals == 2
+
+
+def test_only_who_starts_aikore_is_handed_all_settings() -> None:
+    """A room names the group it needs."""
+    rooms = [
+        path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] not in ("main", "cli.py", "config")
+    ]
+    assert [str(path) for path in rooms if "from aikore.config import" in path.read_text()] == []

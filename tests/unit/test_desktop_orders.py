@@ -32,8 +32,9 @@ def test_orders_arrive_as_they_were_given() -> None:
 
 
 def test_a_desktop_is_started_with_its_orders_as_its_only_argument(tmp_path: Path) -> None:
-    place = desktop.Place(107, tmp_path / "vnc.sock", tmp_path)
-    *program, argument = desktop.command(("bash", "launch.sh"), place, desktop.Page(8000, "/app/x/", "none"), False)
+    place = desktop.DesktopAddress(107, tmp_path / "vnc.sock", tmp_path)
+    page = desktop.DesktopPage(8000, "/app/x/", "none")
+    *program, argument = desktop.command(("bash", "launch.sh"), place, page, False)
     assert program == [sys.executable, "-I", "-S", "-E", desktop_run.__path__[0]]
     orders = DesktopOrders.decode(argument)
     assert (orders.display, orders.command, orders.port, orders.path) == (107, ("bash", "launch.sh"), 8000, "/app/x/")

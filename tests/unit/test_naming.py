@@ -15,10 +15,10 @@ from aikore.naming import (
     clean_hostname,
     clean_name,
     contained,
-    localise,
     make_slug,
     name_key,
     new_file_parts,
+    with_host,
 )
 
 
@@ -130,6 +130,6 @@ def test_hostnames_are_checked() -> None:
 
 def test_an_address_takes_the_name_its_reader_uses() -> None:
     text = '{"port": "http://aikore-host.invalid:9001/"}'
-    assert localise(text, "box.lan:9000") == '{"port": "http://box.lan:9001/"}'
-    assert localise(text, "[::1]:9000") == '{"port": "http://[::1]:9001/"}'
-    assert localise(text, 'x"><script>') == '{"port": "http://localhost:9001/"}'
+    assert with_host(text, "box.lan:9000") == '{"port": "http://box.lan:9001/"}'
+    assert with_host(text, "[::1]:9000") == '{"port": "http://[::1]:9001/"}'
+    assert with_host(text, 'x"><script>') == '{"port": "http://localhost:9001/"}'

@@ -193,7 +193,7 @@ def test_a_keyboard_is_laid_whatever_lay_in_its_place_and_nothing_is_written_thr
 ) -> None:
     (tmp_path / "desktop").mkdir()
     put(tmp_path / "desktop" / "keymap.xkb", kind)
-    desktop.lay_keyboard(desktop.Place(100, tmp_path / "socket", tmp_path))
+    desktop.lay_keyboard(desktop.DesktopAddress(100, tmp_path / "socket", tmp_path))
     assert (tmp_path / "desktop" / "keymap.xkb").is_file()
     assert not (tmp_path / "desktop" / "keymap.xkb").is_symlink()
     assert not (tmp_path / "desktop" / "nowhere").exists()

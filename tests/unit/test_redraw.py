@@ -254,5 +254,5 @@ def test_the_keeper_folds_as_a_script_of_its_own(tmp_path: Path) -> None:
 def test_the_keeper_loads_its_own_folder_alone_and_nothing_heavy(tmp_path: Path) -> None:
     loaded = loaded_by_the_keeper(tmp_path)
     own = {name for name in loaded if name.startswith("aikore") and not name.startswith("aikore.launch.keeper")}
-    assert own == {"aikore", "aikore.launch"}
+    assert own == {"aikore", "aikore.launch", "aikore.launch.layout"}
     assert not loaded & {"asyncio", "dataclasses", "inspect", "logging", "pathlib", "socket", "subprocess"}

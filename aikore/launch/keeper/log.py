@@ -8,6 +8,7 @@ import os
 from aikore.launch.keeper.files import open_plain
 from aikore.launch.keeper.redraw import Fold
 from aikore.launch.keeper.segments import Segments
+from aikore.launch.layout import LIVE_NAME
 
 LIVE_SIZE = 16384
 LIVE_LINE = 1000
@@ -22,7 +23,7 @@ class Log(Segments):
         self.fold = Fold(self)
         self.live_due = 0.0
         self.live_shown = b""
-        self.live_fd = open_plain(os.path.join(folder, "output.live"), os.O_WRONLY, 0o644)
+        self.live_fd = open_plain(os.path.join(folder, LIVE_NAME), os.O_WRONLY, 0o644)
         self._show_live(b"")
         self.end_open_line()
 

@@ -8,6 +8,7 @@ import struct
 import time
 
 from aikore.launch.keeper.files import open_plain
+from aikore.launch.layout import INDEX_NAME, LOG_NAME
 
 ROTATED = re.compile(r"output\.(\d{20})\.log\Z")
 
@@ -123,15 +124,15 @@ class Segments:
 
     def _open(self) -> None:
         flags = os.O_RDWR | os.O_APPEND
-        self.fd = open_plain(self._path("output.log"), flags, 0o644)
-        self.index_fd = open_plain(self._path("output.idx"), flags, 0o644)
+        self.fd = open_plain(self._path(LOG_NAME), flags, 0o644)
+        self.index_fd = open_plain(self._path(INDEX_NAME), flags, 0o644)
         self.size = os.fstat(self.fd).st_size
 
     def _rotate(self) -> bool:
         name = f"output.{self.start:020d}"
         try:
-            os.rename(self._path("output.idx"), self._path(f"{name}.idx"))
-            os.rename(self._path("output.log"), self._path(f"{name}.log"))
+            os.rename(self._path(INDEX_NAME), self._path(f"{name}.idx"))
+            os.rename(self._path(LOG_NAME), self._path(f"{name}.log"))
         except OSError:
             return False
         old_fd, old_index, self.start = self.fd, self.index_fd, self.offset

@@ -1,4 +1,4 @@
-"""Ends what a killed keeper left running. Kills only what certainly is of the run; names what only may be.
+"""Ends orphans: what a killed keeper left running. Kills only what certainly is of the run; names what only may be.
 
 Certain is: it carries the run's mark, was seen below the keeper, is of the script's session, holds the pipe of the
 run's log, or descends from one of these. That something listens on the instance's port or works in its folder is no
@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,19 +21,17 @@ from aikore.launch import living
 from aikore.launch.keeper.process import descendants
 from aikore.launch.living import RUN_MARK
 from aikore.launch.protocol import RunRecord
+from aikore.launch.trees import Member
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 5.0
 PAUSE = 0.02
-CLEAN_LOOKS = 3
-"""Looks in a row that must find nothing: who is being born or begins a program shows nothing for a moment."""
+CLEAN_SEARCHES = 3
+"""Searches in a row that must find nothing: who is being born or begins a program shows nothing for a moment."""
 
 NAMED = 3
 """How many left processes an error names."""
-
-Member = tuple[int, int]
-"""PID and start time of a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def kill_marked(run_uuid: str, patience: float = PATIENCE) -> set[int]:
         time.sleep(PAUSE)
 
 
-def end_leftovers(runs: Sequence[Traces], patience: float = PATIENCE) -> dict[str, tuple[str, ...]]:
+def end_orphans(runs: Sequence[Traces], patience: float = PATIENCE) -> dict[str, tuple[str, ...]]:
     """Kill what dead keepers left of these runs; return, by run, what is or may be left of them.
 
     A run that could not be looked for is missing in the answer. Blocks up to ``patience`` seconds: run it in a thread.
@@ -84,10 +82,10 @@ def end_leftovers(runs: Sequence[Traces], patience: float = PATIENCE) -> dict[st
     clean = 0
     found: dict[str, set[int]] = {}
     search: _Search | None = None
-    while clean < CLEAN_LOOKS and time.monotonic() < deadline:
+    while clean < CLEAN_SEARCHES and time.monotonic() < deadline:
         try:
             search = search or _Search(runs)
-            found, unclear = search.look()
+            found, unclear = search.certain()
             clean = 0 if found or unclear else clean + 1
         except OSError as error:
             log.warning("looking for what killed keepers left: %s", error)
@@ -137,11 +135,11 @@ class _Search:
         self._sessions = {run.script[0]: run for run in runs if run.script}
         self._pipes = {f"pipe:[{run.pipe}]": run for run in runs if run.pipe}
         self._members = {member: run for run in runs for member in run.tree}
-        self._places = {run.uuid: living.identity(run.folder) for run in runs}
+        self._folders = {run.uuid: living.folder_id(run.folder) for run in runs}
         self._keepers = {one.pid for one in living.find_keepers()}
         self._table: dict[int, procfs.Stat] = {}
 
-    def look(self) -> tuple[dict[str, set[int]], bool]:
+    def certain(self) -> tuple[dict[str, set[int]], bool]:
         """Return what certainly is of each run, and whether some process could not be judged now."""
         self._table = table = procfs.table()
         others = self._others()
@@ -203,8 +201,8 @@ class _Search:
 
     def _is_stranger(self, run: Traces, mark: living.Marked | None) -> bool:
         """Say whether a process was started for another instance that exists: a copy's record has the same marks."""
-        place = living.identity(mark.folder) if mark and mark.folder else None
-        return place is not None and place != self._places[run.uuid]
+        folder = living.folder_id(mark.folder) if mark and mark.folder else None
+        return folder is not None and folder != self._folders[run.uuid]
 
 
 def _executes(pid: int) -> bool:
@@ -217,48 +215,3 @@ def _executes(pid: int) -> bool:
 def _works_in(pid: int, folder: str) -> bool:
     links = (procfs.target(pid, "cwd"), procfs.target(pid, "exe"), *procfs.descriptors(pid))
     return any(link == folder or link.startswith(f"{folder}/") for link in links)
-
-
-class Trees:
-    """What lives below some keepers, at the cost of one small file a look while nothing is started on the machine.
-
-    A process joins a tree only by being born in it, so each is read once; all are read afresh now and then, for a PID
-    may have been given anew unseen.
-    """
-
-    AFRESH_EVERY = 30
-
-    def __init__(self) -> None:
-        self._known: tuple[bytes, frozenset[int]] | None = None
-        self._outside: set[int] = set()
-        self._inside: dict[int, tuple[int, int]] = {}
-        self._looks = 0
-
-    def look(self, roots: Iterable[int]) -> Mapping[int, frozenset[Member]] | None:
-        """Return the members below every root, None when nothing was started since the last look."""
-        known = procfs.contents("/proc/loadavg").rpartition(b" ")[2], frozenset(roots)
-        if known == self._known:
-            return None
-        self._known = known
-        self._looks += 1
-        if self._looks % self.AFRESH_EVERY == 0:
-            self._outside, self._inside = set(), {}
-        self._learn(known[1])
-        trees: dict[int, set[Member]] = {root: set() for root in known[1]}
-        for pid, (root, start) in self._inside.items():
-            trees[root].add((pid, start))
-        return {root: frozenset(members) for root, members in trees.items()}
-
-    def _learn(self, roots: frozenset[int]) -> None:
-        present = set(procfs.pids())
-        self._outside &= present
-        self._inside = {pid: one for pid, one in self._inside.items() if pid in present and one[0] in roots}
-        owners = {root: root for root in roots} | {pid: root for pid, (root, _) in self._inside.items()}
-        unread = present - self._outside - owners.keys()
-        fresh = {pid: found for pid in unread if (found := procfs.process(pid))}
-        while born := [pid for pid, found in fresh.items() if found.parent in owners]:
-            for pid in born:
-                found = fresh.pop(pid)
-                owners[pid] = owners[found.parent]
-                self._inside[pid] = owners[pid], found.start
-        self._outside |= fresh.keys()
