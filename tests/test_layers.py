@@ -295,7 +295,7 @@ def test_no_module_of_the_browser_comes_back_to_itself() -> None:
         ),
         (
             "tools/log/log.js",
-            "tools/files/desk.js",
+            "tools/files/remote.js",
             "js/tools: log (floor 1) imports files (floor 1), which is the",
         ),
         ("house/table/row.js", "house/keys.js", "js/house: table (floor 7) imports keys (floor 9), which is above"),

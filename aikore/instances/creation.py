@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from aikore import naming
+from aikore.base.apart import Apart
 from aikore.base.errors import ProxyError
 from aikore.blueprints.library import Library
 from aikore.instances.actor import Actor
@@ -55,6 +57,7 @@ class Creation:
         self._host = host
         self._publisher = publisher
         self._removal = removal
+        self._copies = Apart[None]()
 
     async def create(self, wanted: InstanceCreate) -> Actor:
         """Make an instance of a blueprint."""
@@ -92,7 +95,7 @@ class Creation:
             self._registry.coming.append(row)
             self._registry.copied.append(source)
         try:  # outside the lock: it may take long
-            await asyncio.to_thread(self._files.copy, source.row.slug, row.slug)
+            await self._copies.at(row.slug, partial(self._files.copy, source.row.slug, row.slug))
             async with self._registry.structure:
                 actor = await self._settle(row, lambda: None)
         finally:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from aikore.base.looks import Looks
+from aikore.base.apart import Apart
 from aikore.blueprints.header import Header
 from aikore.instances import oom
 from aikore.instances.actor import Actor, Readiness
@@ -58,7 +58,7 @@ class Host:
         self._runs = runs
         self._publisher = publisher
         self._background = background
-        self._looks = Looks[tuple[Examined, Header]]()
+        self._looks = Apart[tuple[Examined, Header]]()
         self._oom = oom.OomWatch()
         self.opened = False
         """Whether all instances are known, so that routes may be applied."""

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from aikore.base import procfs
-from aikore.base.looks import Looks
+from aikore.base.apart import Apart
 from aikore.launch.keeper import orders
 from aikore.launch.keeper.orders import FOLDER_FD, Assignment
 from aikore.launch.layout import LOCK_NAME, LOG_NAME, RECORD_NAME
@@ -36,7 +36,7 @@ PATIENCE = 2.0
 FolderId = tuple[int, int]
 """Device and inode."""
 
-_looks = Looks[FolderId | None]()
+_looks = Apart[FolderId | None]()
 
 
 @dataclass(frozen=True, slots=True)

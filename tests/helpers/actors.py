@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aikore.instances.actor import Actor, ActorHost, Readiness
-from aikore.instances.lifecycle import Examined, Restart, Start, Status, Stop
+from aikore.instances.lifecycle import Examined, Input, Status
 from aikore.instances.rows import InstanceRow
 from aikore.launch.protocol import RunExit, RunRecord, RunSpec
 from aikore.proxy.flags import Flags
@@ -128,7 +128,7 @@ class Stage:
         async with asyncio.timeout(5):
             await self.actor.until(lambda state: state.status in wanted)
 
-    async def wish(self, given: Start | Stop | Restart) -> None:
+    async def wish(self, given: Input) -> None:
         await asyncio.wait_for(self.actor.wish(given), 5)
 
     async def ensure_ready(self) -> None:

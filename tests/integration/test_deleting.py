@@ -13,9 +13,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from aikore.base.disk import remove_tree
@@ -206,6 +208,26 @@ def test_a_copy_holds_nobody_and_its_name_slug_and_port_are_taken(aikore: AiKore
     assert len({one["port"] for one in (source, other, copied.json())}) == 3
     assert (folder / "copy/big").read_bytes() == big.read_bytes()
     assert aikore.http.delete("/api/instances/source").status_code == 204
+
+
+def test_many_copies_at_once_hold_up_no_start(aikore: AiKoreServer) -> None:
+    aikore.blueprint("ticker", "sleep 1000", ready="process")
+    aikore.create("source", "ticker")
+    aikore.create("other", "ticker")
+    big = aikore.home / "instances/source/big"
+    big.write_bytes(b"x" * 4096)
+    folder = aikore.home / "instances"
+    with ThreadPoolExecutor(12) as pool:
+        with unreadable_until_then(big):
+            ask = partial(httpx.post, f"{aikore.url}/api/instances/source/copy", timeout=60)
+            copying = [pool.submit(ask, json={"name": f"copy {number}"}) for number in range(12)]
+            wait_until(
+                lambda: sum(name.startswith(".purge-") for name in os.listdir(folder)) > 4, 10, "they are copied"
+            )
+            aikore.post("other", "start")
+            aikore.wait_status("other", "started", seconds=15)
+            assert not any(one.done() for one in copying)
+        assert [one.result().status_code for one in copying] == [201] * 12
 
 
 # Without a server, so that slow work can be held ------------------------------------------------------------------

@@ -8,6 +8,7 @@ import { actionsOf, allActions, toggling } from "../../aikore/static/js/house/ac
 import { gpuWords, isGone, pinWords, shortName } from "../../aikore/static/js/house/pins.js";
 import { store } from "../../aikore/static/js/house/store.js";
 import { arrangement, grouped, matches, sorted } from "../../aikore/static/js/house/table/arrange.js";
+import { placed } from "../../aikore/static/js/house/table/order.js";
 import { offerTools } from "../../aikore/static/js/house/toolkinds.js";
 
 const BLUEPRINTS = [{ id: "ComfyUI", name: "ComfyUI", category: "Image generation" }, { id: "Jupyter", name: "JupyterLab", category: "" }];
@@ -72,6 +73,12 @@ test("groups stand in order of their names, whoever has none last", () => {
     ["Audio", ["C"], "Audio"], ["Video", ["B", "D"], "Video"], ["Without a group", ["A"], ""]]);
 });
 
+test("an instance is put before or after another one, and the rest keep their order", () => {
+  assert.deepEqual(placed([1, 2, 3, 4], 4, 1, false), [4, 1, 2, 3]);
+  assert.deepEqual(placed([1, 2, 3, 4], 1, 3, true), [2, 3, 1, 4]);
+  assert.deepEqual(placed([1, 2, 3, 4], 2, 3, false), [1, 2, 3, 4]);
+});
+
 test("GPUs are named without their maker, and one that is gone says so", () => {
   assert.equal(shortName("NVIDIA GeForce RTX 5090"), "RTX 5090");
   assert.equal(pinWords({ id: null, uuid: "GPU-1", name: "" }), "GPU-1");
@@ -90,7 +97,7 @@ test("an action is offered when the server offers it, a tool when the person may
   const real = globalThis.fetch;
   context.after(() => { globalThis.fetch = real; });
   globalThis.fetch = async () => new Response(JSON.stringify({ auth: "on", identity: { name: "u", role: "viewer", via: "session" }, permissions: ["logs.read"] }));
-  await access.look();
+  await access.refresh();
   const one = named(1, "A", { actions: ["stop", "restart"] });
   assert.equal(toggling(one), "stop");
   assert.deepEqual(actionsOf(one).map(({ name }) => name), ["log", "toggle", "restart"]);

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { bare, carried, lastDrawn, nodes, PLAIN } from "../../aikore/static/js/kit/ansi.js";
 import { placesOf } from "../../aikore/static/js/kit/base.js";
 import { recall, remember } from "../../aikore/static/js/kit/memory.js";
+import { ranked } from "../../aikore/static/js/kit/search.js";
 import { ago } from "../../aikore/static/js/kit/times.js";
 import { shownSize } from "../../aikore/static/js/kit/units.js";
 
@@ -71,4 +72,12 @@ test("what is remembered in another shape counts as nothing", (context) => {
   assert.deepEqual(recall("tools", {}), {});
   for (const key of kept.keys()) kept.set(key, "{broken");
   assert.equal(recall("tools", 7), 7);
+});
+
+test("what is sought is found by parts of words in any order, the nearest first", () => {
+  const all = ["Restart Comfy", "Comfy: start", "stop", "start Comfy"];
+  const sought = (words) => ranked(all, (one) => one, words);
+  assert.deepEqual(sought("comfy START"), ["Comfy: start", "start Comfy", "Restart Comfy"]);
+  assert.deepEqual(sought("comfy nothing"), []);
+  assert.deepEqual(sought("  "), all);
 });

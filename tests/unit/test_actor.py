@@ -12,7 +12,7 @@ import pytest
 from aikore.base.errors import GpuGoneError, NotFoundError, NotReadyError
 from aikore.instances import actor as actors
 from aikore.instances.actor import Readiness
-from aikore.instances.lifecycle import Restart, Start, Status, Stop, actions
+from aikore.instances.lifecycle import QuietPassed, Restart, Start, Status, Stop, actions
 from aikore.instances.probe import Target
 from tests.helpers.actors import AT_ONCE, Stage
 
@@ -200,6 +200,21 @@ async def test_waiting_for_readiness_goes_on_while_a_restart_is_due(
     stage.end(3)
     await waiting
     assert stage.house.did == ["start 2"]
+    stage.actor.close()
+
+
+async def test_who_needs_an_instance_does_not_hurry_a_restart_that_is_due(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, policy="on-failure")
+    await bring(stage, STARTED)
+    stage.end(3)
+    await stage.until(ERROR)
+    waiting = asyncio.create_task(stage.actor.ensure_ready("a test"))
+    await asyncio.sleep(0)
+    await stage.wish(QuietPassed(1))  # taken up behind it
+    assert (stage.house.did, stage.actor.state.retry_pending) == ([], True)
+    await stage.wish(Stop())
+    with pytest.raises(NotReadyError, match="stopped"):
+        await waiting
     stage.actor.close()
 
 

@@ -77,12 +77,11 @@ export function begin() {
   beginNotices();
   beginPerson();
   mountMonitoring(byId("monitoring"));
-  byId("new").addEventListener("click", newInstance);
-  byId("first").addEventListener("click", newInstance);
+  for (const id of ["new", "first"]) byId(id).addEventListener("click", newInstance);
   byId("find").addEventListener("click", togglePalette);
   if (/Mac|iP(hone|ad)/.test(navigator.userAgent)) setText(byId("find-keys"), "⌘ K");
   byId("show-trash").addEventListener("click", openTrash);
   setInterval(updateTimes, 1000);
-  void access.look();
+  void access.refresh();
   connect();
 }

@@ -1,9 +1,9 @@
 /** The audit log: every change, newest first. */
 
 import { call } from "../house/api.js";
+import { store } from "../house/store.js";
 import { openDialog } from "../kit/dialog.js";
 import { el } from "../kit/dom.js";
-import { store } from "../house/store.js";
 
 /** @import {Payloads} from "../house/types.js" */
 /** @typedef {Payloads["AuditEntry"]} AuditEntry */

@@ -1,15 +1,15 @@
 /** The menu of who is logged in. */
 
-import { access, toLogin } from "../house/access.js";
-import { call } from "../house/api.js";
 import { openAudit } from "./audit.js";
-import { byId, setText } from "../kit/dom.js";
-import { popMenu } from "../kit/menu.js";
 import { openPassword } from "./password.js";
 import { openPeople } from "./people.js";
 import { openSessions } from "./sessions.js";
-import { attempt } from "../kit/toasts.js";
 import { openTokens } from "./tokens.js";
+import { access, toLogin } from "../house/access.js";
+import { call } from "../house/api.js";
+import { byId, setText } from "../kit/dom.js";
+import { popMenu } from "../kit/menu.js";
+import { attempt } from "../kit/toasts.js";
 
 /** @import {Item} from "../kit/menu.js" */
 

@@ -2,9 +2,9 @@
 
 import { access } from "../house/access.js";
 import { call } from "../house/api.js";
+import { store } from "../house/store.js";
 import { day, listLine, openDialog, select, shownOnce, sureButton, when } from "../kit/dialog.js";
 import { el } from "../kit/dom.js";
-import { store } from "../house/store.js";
 
 /** @import {Payloads, Permission} from "../house/types.js" */
 /** @typedef {Payloads["Token"]} Token */

@@ -1,7 +1,7 @@
 /** Who is logged in and what they may do. When nobody is any more, leaves for the login page. */
 
-import { BASE } from "../kit/base.js";
 import { call, login } from "./api.js";
+import { BASE } from "../kit/base.js";
 
 /** @import {Me, Permission} from "./types.js" */
 
@@ -13,7 +13,7 @@ class Access extends EventTarget {
   /** @type {ReadonlySet<Permission>} */
   #permissions = new Set();
   /** @type {Promise<void> | null} */
-  #looking = null;
+  #refreshing = null;
 
   /** @param {Permission} permission @returns {boolean} whether who is logged in may do this, as the server says */
   may(permission) {
@@ -21,9 +21,9 @@ class Access extends EventTarget {
   }
 
   /** Ask the server who is logged in. @returns {Promise<void>} */
-  look() {
-    this.#looking ??= this.#ask().finally(() => { this.#looking = null; });
-    return this.#looking;
+  refresh() {
+    this.#refreshing ??= this.#ask().finally(() => { this.#refreshing = null; });
+    return this.#refreshing;
   }
 
   async #ask() {
@@ -47,4 +47,4 @@ export function toLogin(next) {
 }
 
 export const access = new Access();
-login.addEventListener("required", () => void access.look());
+login.addEventListener("required", () => void access.refresh());

@@ -3,11 +3,11 @@
 import { access } from "./access.js";
 import { call, wish } from "./api.js";
 import { editInstance } from "./form/form.js";
-import { popMenu } from "../kit/menu.js";
 import { store } from "./store.js";
-import { attempt, toast } from "../kit/toasts.js";
 import { toolKinds } from "./toolkinds.js";
 import { openTool } from "./tools.js";
+import { popMenu } from "../kit/menu.js";
+import { attempt, toast } from "../kit/toasts.js";
 
 /** @import {Instance, Permission, ToolKind} from "./types.js" */
 

@@ -8,4 +8,4 @@ import { store } from "./store.js";
 export const AIKORE = /** @type {Instance} */ ({ id: 0, slug: ".", name: "AiKore" });
 
 /** @param {number} id @returns {Instance | undefined} */
-export const placeOf = (id) => (id === AIKORE.id ? AIKORE : store.instances.get(id));
+export const instanceById = (id) => (id === AIKORE.id ? AIKORE : store.instances.get(id));

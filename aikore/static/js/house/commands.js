@@ -1,14 +1,14 @@
 /** What a person can do that concerns no single instance, for the palette and the keys. */
 
 import { access } from "./access.js";
-import { switchTheme } from "../kit/theme.js";
-import { byId } from "../kit/dom.js";
-import { newInstance } from "./form/form.js";
 import { AIKORE } from "./aikore.js";
+import { newInstance } from "./form/form.js";
 import { nextPane, showPane, toggleMonitoring } from "./layout.js";
 import { closeTool, currentPanel, currentTool, moveTool, openTool, stepTool } from "./tools.js";
 import { openTrash } from "./trash.js";
 import { enterWhole } from "./whole.js";
+import { byId } from "../kit/dom.js";
+import { switchTheme } from "../kit/theme.js";
 
 /** @import {Permission} from "./types.js" */
 /** @typedef {{words: string, key?: string, permission?: Permission, run: () => void}} Command */
@@ -31,3 +31,6 @@ export const COMMANDS = [
   { words: "Trash", run: openTrash },
   { words: "Switch between dark and light", run: switchTheme },
 ];
+
+/** @param {string} key @returns {string} as it stands on a keyboard */
+export const shownKey = (key) => (key.length === 1 ? key.toUpperCase() : key);

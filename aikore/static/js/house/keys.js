@@ -2,12 +2,12 @@
 
 import { access } from "./access.js";
 import { allActions, openMenu } from "./actions.js";
-import { COMMANDS, mayRun } from "./commands.js";
-import { byId, el } from "../kit/dom.js";
+import { COMMANDS, mayRun, shownKey } from "./commands.js";
 import { togglePalette } from "./palette.js";
 import { chooseBy, chosenInstance, clearChoice, moveBy, rowOf, toggleChosen } from "./table/table.js";
 import { currentInstance } from "./tools.js";
 import { leaveWhole } from "./whole.js";
+import { byId, el } from "../kit/dom.js";
 
 const FIELDS = "input:not([type=checkbox]), textarea, select, [contenteditable], dialog, iframe, pre, .menu, [role=separator], [data-own-keys]";
 
@@ -91,9 +91,6 @@ export function showKeys() {
   document.body.append(dialog);
   dialog.showModal();
 }
-
-/** @param {string} key */
-const shownKey = (key) => (key.length === 1 ? key.toUpperCase() : key);
 
 export function beginKeys() {
   document.addEventListener("keydown", pressed);

@@ -1,10 +1,10 @@
 /** What AiKore told without being asked: a mark on the bell while something is new, and the list behind it. */
 
+import { store } from "./store.js";
 import { listLine, openDialog } from "../kit/dialog.js";
 import { byId, el, setText } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
 import { recall, remember } from "../kit/memory.js";
-import { store } from "./store.js";
 
 const KEY = "notices-seen";
 

@@ -1,18 +1,19 @@
 /** Ctrl/⌘-K: finds instances and actions by parts of their words, and does what is chosen. */
 
 import { actionsOf } from "./actions.js";
+import { COMMANDS, mayRun, shownKey } from "./commands.js";
+import { store } from "./store.js";
 import { drawingOf } from "./table/arrange.js";
-import { COMMANDS, mayRun } from "./commands.js";
 import { el } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
-import { store } from "./store.js";
+import { ranked } from "../kit/search.js";
 
 const SHOWN_MAX = 40;
 
 /** @typedef {import("../kit/icons.js").IconName} IconName */
-/** @typedef {{words: string, note: string, key: string, drawing: IconName, first: boolean, run: () => void}} Entry `first`: shown before anything is typed */
+/** @typedef {{words: string, note: string, key: string, drawing: IconName, first: boolean, run: () => void}} Candidate `first`: shown before anything is typed */
 
-/** @returns {Entry[]} */
+/** @returns {Candidate[]} */
 function entries() {
   const first = SHOWN_MAX - COMMANDS.length; // before anything is typed, both are to be seen
   const ofInstances = [...store.instances.values()].flatMap((instance, place) => {
@@ -25,23 +26,10 @@ function entries() {
   return [...ofInstances, ...ofHouse];
 }
 
-/** @param {string} text @param {string[]} parts @returns {number} how far it is from what is sought; infinite: not it */
-function distance(text, parts) {
-  let sum = 0;
-  for (const part of parts) {
-    const at = text.indexOf(part);
-    if (at < 0) return Infinity;
-    sum += at === 0 ? 0 : /\s|·|-/.test(text[at - 1] ?? "") ? 1 : 2 + at / 1000;
-  }
-  return sum;
-}
-
-/** @param {Entry[]} all @param {string} sought @returns {Entry[]} */
+/** @param {Candidate[]} all @param {string} sought @returns {Candidate[]} */
 function matching(all, sought) {
-  const parts = sought.toLowerCase().split(/\s+/).filter(Boolean);
-  if (!parts.length) return all.filter((entry) => entry.first).slice(0, SHOWN_MAX);
-  return all.map((entry) => ({ entry, far: distance(`${entry.words} ${entry.note}`.toLowerCase(), parts) }))
-    .filter(({ far }) => far < Infinity).sort((a, b) => a.far - b.far).slice(0, SHOWN_MAX).map(({ entry }) => entry);
+  const found = sought.trim() ? ranked(all, ({ words, note }) => `${words} ${note}`, sought) : all.filter((entry) => entry.first);
+  return found.slice(0, SHOWN_MAX);
 }
 
 /** @type {HTMLDialogElement | null} */
@@ -54,7 +42,7 @@ export function togglePalette() {
 
 function open() {
   const all = entries();
-  /** @type {Entry[]} */
+  /** @type {Candidate[]} */
   let found = [];
   let at = 0;
   const list = el("ul", { role: "listbox", id: "palette-list", "aria-label": "Found" });
@@ -77,7 +65,7 @@ function open() {
     list.hidden = found.length === 0;
     mark();
   };
-  /** @param {Entry | undefined} entry */
+  /** @param {Candidate | undefined} entry */
   const run = (entry) => {
     if (!entry) return;
     dialog.close(); // gives the focus back first, so that what is opened may take it
@@ -100,8 +88,8 @@ function open() {
   draw();
 }
 
-/** @param {Entry} entry @param {number} index @param {() => void} run */
+/** @param {Candidate} entry @param {number} index @param {() => void} run */
 function line({ words, note, key, drawing }, index, run) {
   return el("li", { role: "option", id: `palette-${index}`, onclick: run }, icon(drawing), el("span", { class: "title", text: words }),
-    el("span", { class: "sub", text: note }), ...(key ? [el("kbd", { text: key.length === 1 ? key.toUpperCase() : key })] : []));
+    el("span", { class: "sub", text: note }), ...(key ? [el("kbd", { text: shownKey(key) })] : []));
 }

@@ -14,7 +14,7 @@ export function connect() {
   let opened = false;
   socket.addEventListener("open", () => {
     opened = true;
-    if (!access.me) void access.look();
+    if (!access.me) void access.refresh();
   });
   socket.addEventListener("message", (event) => {
     pause = FIRST_PAUSE;
@@ -22,7 +22,7 @@ export function connect() {
     if (store.lostSince) store.setLost(null);
   });
   socket.addEventListener("close", (event) => {
-    if (!opened || event.code === REVOKED) void access.look();
+    if (!opened || event.code === REVOKED) void access.refresh();
     if (!store.lostSince) store.setLost(new Date());
     setTimeout(connect, pause);
     pause = Math.min(pause * 2, LAST_PAUSE);

@@ -2,11 +2,12 @@
 
 import { el, setText } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
+import { messageOf } from "../kit/problems.js";
 
 /** @import {Instance, Tool, ToolKind} from "./types.js" */
 
 /**
- * @typedef {object} Open
+ * @typedef {object} OpenTool
  * @property {string} key
  * @property {ToolKind} kind
  * @property {number} id of its instance
@@ -18,12 +19,12 @@ import { icon } from "../kit/icons.js";
  * @property {Tool} tool
  * @property {boolean} [shown]
  */
-/** @typedef {{show: () => void, close: () => void, menu: (tab: HTMLElement) => void}} Wishes what somebody does with a tab */
+/** @typedef {{show: () => void, close: () => void, menu: (tab: HTMLElement) => void}} TabEvents what somebody does with a tab */
 
 /**
  * @param {string} key
  * @param {string} kind
- * @param {Wishes} on
+ * @param {TabEvents} on
  */
 function makeTab(key, kind, on) {
   const words = el("span", { class: "words" });
@@ -51,8 +52,8 @@ function makeTab(key, kind, on) {
  * @param {ToolKind} kind
  * @param {Instance} instance
  * @param {number} column
- * @param {Wishes} on
- * @returns {Open}
+ * @param {TabEvents} on
+ * @returns {OpenTool}
  */
 export function openIn(place, key, kind, instance, column, on) {
   const panel = el("div", { class: "panel", role: "tabpanel", id: `panel-${key}`, "aria-labelledby": `tab-${key}` });
@@ -67,12 +68,12 @@ function begun(kind, panel, instance) {
   try {
     return kind.open(panel, instance);
   } catch (error) {
-    panel.replaceChildren(el("p", { class: "empty problem", role: "alert", text: `${kind.label} cannot be opened: ${error instanceof Error ? error.message : String(error)}` }));
+    panel.replaceChildren(el("p", { class: "empty problem", role: "alert", text: `${kind.label} cannot be opened: ${messageOf(error)}` }));
     return { close: () => {} };
   }
 }
 
-/** @param {Open} one @param {Instance} instance */
+/** @param {OpenTool} one @param {Instance} instance */
 export function nameTab({ kind, words, tab }, instance) {
   setText(words, kind.kind === "view" ? instance.name : `${instance.name} · ${kind.label}`);
   tab.title = words.textContent ?? "";

@@ -1,23 +1,23 @@
 /** Tools of instances as tabs, in one column or two beside each other. A hidden tab keeps running: panels never move. */
 
 import { access } from "./access.js";
-import { makeDivider } from "../kit/divider.js";
-import { byId } from "../kit/dom.js";
-import { AIKORE, placeOf } from "./aikore.js";
-import { icon } from "../kit/icons.js";
+import { AIKORE, instanceById } from "./aikore.js";
 import { isPhone, showPane, whenPhone } from "./layout.js";
-import { recall, remember } from "../kit/memory.js";
-import { popMenu } from "../kit/menu.js";
 import { store } from "./store.js";
 import { nameTab, openIn, walkable } from "./tabs.js";
 import { toolKind } from "./toolkinds.js";
+import { makeDivider } from "../kit/divider.js";
+import { byId } from "../kit/dom.js";
+import { icon } from "../kit/icons.js";
+import { recall, remember } from "../kit/memory.js";
+import { popMenu } from "../kit/menu.js";
 
 /** @import {Instance, ToolKind} from "./types.js" */
-/** @import {Open} from "./tabs.js" */
+/** @import {OpenTool} from "./tabs.js" */
 
 /** @typedef {{kind: string, slug: string, column: number, front: boolean}} Remembered */
 
-/** @type {Map<string, Open>} */
+/** @type {Map<string, OpenTool>} */
 const open = new Map();
 /** @type {(string | undefined)[]} the key of the tab in front, by column */
 const front = [undefined, undefined];
@@ -28,7 +28,7 @@ let restored = false;
 const strips = () => ["tabs-0", "tabs-1"].map(byId);
 const movers = () => ["move-0", "move-1"].map(byId);
 
-/** @param {Open} one @returns {number} where it is shown */
+/** @param {OpenTool} one @returns {number} where it is shown */
 const columnOf = (one) => (isPhone() ? 0 : one.column);
 
 /** @param {ToolKind} kind @param {Instance} instance */
@@ -152,7 +152,7 @@ function place() {
 export function updateTools() {
   restore();
   for (const one of [...open.values()]) {
-    const instance = placeOf(one.id);
+    const instance = instanceById(one.id);
     if (instance) {
       nameTab(one, instance);
       one.tool.update?.(instance);

@@ -2,9 +2,9 @@
 
 import { access } from "./access.js";
 import { call } from "./api.js";
+import { store } from "./store.js";
 import { listLine, openDialog, sureButton } from "../kit/dialog.js";
 import { byId, el } from "../kit/dom.js";
-import { store } from "./store.js";
 import { shownSize } from "../kit/units.js";
 
 /** @import {Trashed, Unlisted} from "./types.js" */

@@ -1,6 +1,7 @@
 /** Dialogs that show and change a list: their frame, their problems, and parts they share. */
 
 import { el } from "./dom.js";
+import { messageOf } from "./problems.js";
 
 /** @typedef {{node: HTMLDialogElement, tried: <T>(work: Promise<T>) => Promise<T | null>}} Dialog */
 
@@ -24,7 +25,7 @@ export function openDialog(title, hook, ...content) {
       try {
         return await work;
       } catch (error) {
-        problem.textContent = error instanceof Error ? error.message : String(error);
+        problem.textContent = messageOf(error);
         return null;
       }
     },

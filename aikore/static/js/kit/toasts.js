@@ -1,6 +1,7 @@
 /** Short notices in the corner; what can be undone offers it. */
 
 import { byId, el } from "./dom.js";
+import { messageOf } from "./problems.js";
 
 const SHOWN_MS = 8000;
 
@@ -26,7 +27,7 @@ export async function attempt(work) {
     await work;
     return true;
   } catch (error) {
-    toast(error instanceof Error ? error.message : String(error), { error: true });
+    toast(messageOf(error), { error: true });
     return false;
   }
 }

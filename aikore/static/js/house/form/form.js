@@ -2,13 +2,14 @@
 
 import { call, Problem } from "../api.js";
 import { changeWords, othersWords, touched, waits } from "./changes.js";
-import { el, setText } from "../../kit/dom.js";
-import { field, variables } from "../../kit/fields.js";
 import { gpuChoice } from "./gpus.js";
 import { blueprintPicker } from "./picker.js";
-import { store } from "../store.js";
-import { toast } from "../../kit/toasts.js";
 import { groupProblem, hostnameProblem, nameKey, nameProblem, networksProblem, textProblem, variablesProblem } from "./validate.js";
+import { store } from "../store.js";
+import { el, setText } from "../../kit/dom.js";
+import { field, variables } from "../../kit/fields.js";
+import { messageOf } from "../../kit/problems.js";
+import { toast } from "../../kit/toasts.js";
 
 /** @import {Instance} from "../types.js" */
 
@@ -118,7 +119,7 @@ function openForm(instance) {
       if (instance && waits(mine) && data.actions.includes("restart")) await restartOrOffer(data, andRestart);
     } catch (error) {
       if (dialog.open) explain(error);
-      else toast(error instanceof Error ? error.message : String(error), { error: true });
+      else toast(messageOf(error), { error: true });
     }
     save.disabled = restart.disabled = false;
   };
@@ -130,7 +131,7 @@ function openForm(instance) {
   };
   /** @param {unknown} error */
   const explain = (error) => {
-    problem.append(error instanceof Error ? error.message : String(error));
+    problem.append(messageOf(error));
     if (instance && error instanceof Problem && error.code === "conflict" && picker.value() !== instance.base_blueprint) {
       problem.append(" ", el("button", { type: "button", text: "Replace the script", onclick: () => void submit(false, { replace_script: true }) }),
         " ", el("button", { type: "button", text: "Keep my script", onclick: () => void submit(false, { replace_script: false }) }));

@@ -1,8 +1,8 @@
 /** The field of the instance form that chooses GPUs. */
 
+import { store } from "../store.js";
 import { el } from "../../kit/dom.js";
 import { field } from "../../kit/fields.js";
-import { store } from "../store.js";
 
 /** @import {Pin} from "../types.js" */
 

@@ -1,8 +1,8 @@
 /** Picks a blueprint: searched by words, narrowed by category. It follows the list of the server while it is open. */
 
+import { store } from "../store.js";
 import { el, setText } from "../../kit/dom.js";
 import { blueprintIcon, icon } from "../../kit/icons.js";
-import { store } from "../store.js";
 
 /** @import {Blueprint} from "../types.js" */
 

@@ -1,9 +1,9 @@
 /** The cards of the load: the machine's charts, and one card for each GPU. */
 
-import { el, setText } from "../../kit/dom.js";
-import { store } from "../store.js";
 import { Chart } from "./chart.js";
 import { bytes, colourOf, degrees, percent, rate, watts } from "./figures.js";
+import { store } from "../store.js";
+import { el, setText } from "../../kit/dom.js";
 
 /** @import {GpuFigures, Stats} from "./figures.js" */
 /** @import {Track} from "./track.js" */
@@ -32,16 +32,16 @@ export function hostCards(uPlot) {
 
 /**
  * @param {UPlot} uPlot
- * @param {import("./chart.js").Look} look
+ * @param {import("./chart.js").ChartOptions} options
  * @param {(track: Track, stats: Stats) => Line[]} lines
  * @param {(stats: Stats) => number} [most]
  * @returns {Card}
  */
-function card(uPlot, look, lines, most) {
-  const chart = new Chart(uPlot, look);
+function card(uPlot, options, lines, most) {
+  const chart = new Chart(uPlot, options);
   return {
     node: el("div", { class: "card" }, chart.node),
-    show: (track, stats) => chart.show(track.times, lines(track, stats), most?.(stats) ?? look.most),
+    show: (track, stats) => chart.show(track.times, lines(track, stats), most?.(stats) ?? options.most),
     close: () => chart.close(),
   };
 }

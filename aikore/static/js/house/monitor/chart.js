@@ -13,7 +13,7 @@ import { el, setText } from "../../kit/dom.js";
  * @property {"right"} [side] counts on an axis of its own
  */
 /**
- * @typedef {object} Look
+ * @typedef {object} ChartOptions
  * @property {string} title
  * @property {(value: number | null | undefined) => string} write how values read
  * @property {number} [most] the fixed upper end of the axis
@@ -34,22 +34,22 @@ export class Chart {
   /** @type {Line[]} */
   #lines = [];
 
-  /** @param {UPlot} uPlot @param {Look} look */
-  constructor(uPlot, look) {
+  /** @param {UPlot} uPlot @param {ChartOptions} options */
+  constructor(uPlot, options) {
     this.uPlot = uPlot;
-    this.look = look;
+    this.options = options;
     this.readout = el("span", { class: "readout" });
     this.box = el("div", { class: "plot" });
-    this.node = el("figure", { class: "chart" }, el("figcaption", {}, el("span", { text: look.title }), this.readout), this.box);
+    this.node = el("figure", { class: "chart" }, el("figcaption", {}, el("span", { text: options.title }), this.readout), this.box);
     this.watcher = new ResizeObserver(() => this.#fit());
     this.watcher.observe(this.box);
   }
 
   /** @param {number[]} times @param {Line[]} lines the lowest of stacked ones first @param {number} [most] */
-  show(times, lines, most = this.look.most) {
+  show(times, lines, most = this.options.most) {
     this.#lines = lines;
     const key = JSON.stringify([lines.map(({ label, colour, side }) => [label, colour, side]), most, document.documentElement.dataset.theme]);
-    const data = /** @type {import("uplot").AlignedData} */ ([times, ...(this.look.stacked ? stack(lines) : lines.map(({ values }) => values))]);
+    const data = /** @type {import("uplot").AlignedData} */ ([times, ...(this.options.stacked ? stack(lines) : lines.map(({ values }) => values))]);
     if (key !== this.#key || !this.#plot) {
       this.#key = key;
       this.#plot?.destroy();
@@ -71,7 +71,7 @@ export class Chart {
   /** Tell the values below the cursor, or the newest. */
   #read() {
     const at = this.#plot?.cursor.idx;
-    const texts = this.#lines.map(({ label, values, write = this.look.write }) => {
+    const texts = this.#lines.map(({ label, values, write = this.options.write }) => {
       const text = write(at === null || at === undefined ? values.at(-1) : values[at]);
       return label ? `${label} ${text}` : text;
     });
@@ -82,7 +82,7 @@ export class Chart {
   #options(lines, most) {
     const grid = { stroke: colour("--line"), width: 1 };
     const axis = { stroke: colour("--quiet"), font: FONT, grid, ticks: { show: false }, gap: 4 };
-    const { write, stacked } = this.look;
+    const { write, stacked } = this.options;
     const right = lines.find(({ side }) => side);
     const order = stacked ? [...lines].reverse() : lines;
     return {

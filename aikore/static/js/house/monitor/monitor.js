@@ -1,12 +1,12 @@
 /** The load of the machine, in the pane at the bottom: one line when folded, charts of the past when open. */
 
-import { el, setText } from "../../kit/dom.js";
-import { recall, remember } from "../../kit/memory.js";
 import { gpuCard, hostCards } from "./cards.js";
 import { feed } from "./feed.js";
 import { beginRowFigures } from "./rowfigures.js";
 import { makeSummary } from "./summary.js";
 import { RANGES, Track } from "./track.js";
+import { el, setText } from "../../kit/dom.js";
+import { recall, remember } from "../../kit/memory.js";
 import { attempt } from "../../kit/toasts.js";
 import { loadCharts } from "../../kit/vendor.js";
 

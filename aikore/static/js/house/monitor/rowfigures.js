@@ -1,10 +1,10 @@
 /** The figures in the table of instances: a number and the last minutes as a line. */
 
 import { call } from "../api.js";
+import { feed } from "./feed.js";
+import { bytes, gpuMemory, inferredMark, percent } from "./figures.js";
 import { el, setText } from "../../kit/dom.js";
 import { attempt } from "../../kit/toasts.js";
-import { bytes, gpuMemory, inferredMark, percent } from "./figures.js";
-import { feed } from "./feed.js";
 
 /** @import {InstanceFigures, Stats} from "./figures.js" */
 

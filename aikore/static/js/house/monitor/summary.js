@@ -1,7 +1,7 @@
 /** The load in one line: processor, memory, and every GPU as a small bar with its number. */
 
-import { el, setText } from "../../kit/dom.js";
 import { bytes, percent } from "./figures.js";
+import { el, setText } from "../../kit/dom.js";
 
 /** @import {Stats} from "./figures.js" */
 /** @typedef {{label: string, share: number | null, text: string, title: string}} Gauge */

@@ -1,11 +1,11 @@
 /** Which instances the table shows, in which order and in which groups. Plain functions over plain data. */
 
-import { blueprintIcon } from "../../kit/icons.js";
-import { recall, remember } from "../../kit/memory.js";
 import { feed } from "../monitor/feed.js";
 import { gpuMemory } from "../monitor/figures.js";
 import { gpuWords } from "../pins.js";
 import { store } from "../store.js";
+import { blueprintIcon } from "../../kit/icons.js";
+import { recall, remember } from "../../kit/memory.js";
 
 /** @import {Instance} from "../types.js" */
 /** @import {IconName} from "../../kit/icons.js" */
@@ -38,17 +38,17 @@ function byFigure(of) {
 }
 
 /** @type {Record<string, (a: Instance, b: Instance) => number>} those who use the most are sought first */
-export const FIGURE_ORDERS = { cpu: byFigure((one) => one.cpu), memory: byFigure((one) => one.memory), vram: byFigure(gpuMemory) };
+export const BY_FIGURE = { cpu: byFigure((one) => one.cpu), memory: byFigure((one) => one.memory), vram: byFigure(gpuMemory) };
 
 /** @type {Record<string, (a: Instance, b: Instance) => number>} by column; others cannot be sorted */
-export const ORDERS = {
+export const BY_COLUMN = {
   name: (a, b) => compare(a.name, b.name),
   blueprint: (a, b) => compare(blueprintName(a), blueprintName(b)),
   gpu: (a, b) => compare(gpuWords(a), gpuWords(b)),
   status: (a, b) => STATUSES.indexOf(a.status) - STATUSES.indexOf(b.status) || Date.parse(b.status_since) - Date.parse(a.status_since),
   auto: (a, b) => Number(b.autostart) - Number(a.autostart),
   address: (a, b) => compare(a.slug, b.slug),
-  ...FIGURE_ORDERS,
+  ...BY_FIGURE,
 };
 
 /** @type {Arrangement} how this browser last had it */
@@ -63,7 +63,7 @@ export function rearrange(change) {
 /** @param {Iterable<Instance>} instances @returns {Instance[]} */
 export function sorted(instances) {
   const all = [...instances].sort((a, b) => a.position - b.position || a.id - b.id);
-  const order = ORDERS[arrangement.sort];
+  const order = BY_COLUMN[arrangement.sort];
   if (!order) return all;
   return all.sort((a, b) => (arrangement.falling ? order(b, a) : order(a, b)));
 }

@@ -2,8 +2,8 @@
 
 import { access } from "../access.js";
 import { send } from "../actions.js";
-import { byId, el, setText } from "../../kit/dom.js";
 import { store } from "../store.js";
+import { byId, el, setText } from "../../kit/dom.js";
 
 /** @import {Instance} from "../types.js" */
 
@@ -15,16 +15,16 @@ let anchor = null;
 let range = [];
 
 /** @type {[string, string][]} */
-const DEEDS = [["start", "Start"], ["stop", "Stop"], ["restart", "Restart"]];
+const BULK_ACTIONS = [["start", "Start"], ["stop", "Stop"], ["restart", "Restart"]];
 /** @type {HTMLButtonElement[]} */
 const buttons = [];
 
 /** Offer what can be done with all. */
 export function beginChoice() {
-  buttons.push(...DEEDS.map(([action, text]) => el("button", { text, "data-testid": `all-${action}`, onclick: () => {
+  buttons.push(...BULK_ACTIONS.map(([action, text]) => el("button", { text, "data-testid": `all-${action}`, onclick: () => {
     for (const instance of chosen()) if (instance.actions.includes(action)) void send(instance, action);
   } })));
-  byId("deeds").append(...buttons);
+  byId("bulk-actions").append(...buttons);
 }
 
 /** @returns {Instance[]} */
@@ -61,7 +61,7 @@ export function showChoice(order) {
   all.indeterminate = together.size > 0 && !all.checked;
   byId("chosen").hidden = together.size === 0;
   setText(byId("chosen-count"), `${together.size} chosen`);
-  for (const [index, [action]] of DEEDS.entries()) {
+  for (const [index, [action]] of BULK_ACTIONS.entries()) {
     const button = /** @type {HTMLButtonElement} */ (buttons[index]);
     button.hidden = !access.may("instances.run");
     button.disabled = !chosen().some((instance) => instance.actions.includes(action));

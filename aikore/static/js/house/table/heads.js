@@ -1,9 +1,9 @@
 /** The heads of the table: columns that sort it, and groups that fold. */
 
-import { arrangement, FIGURE_ORDERS, ORDERS, rearrange } from "./arrange.js";
+import { arrangement, BY_FIGURE, BY_COLUMN, rearrange } from "./arrange.js";
+import { COLUMNS } from "./row.js";
 import { byId, el, setText } from "../../kit/dom.js";
 import { icon } from "../../kit/icons.js";
-import { COLUMNS } from "./row.js";
 
 /** @import {Group} from "./arrange.js" */
 
@@ -34,7 +34,7 @@ function foldGroup(key) {
 
 /** A press sorts by a column, a second one the other way round, a third one leaves it by hand. @param {string} name */
 function sortBy(name) {
-  const first = name in FIGURE_ORDERS;
+  const first = name in BY_FIGURE;
   if (arrangement.sort !== name) rearrange({ sort: name, falling: first });
   else if (arrangement.falling === first) rearrange({ falling: !first });
   else rearrange({ sort: "", falling: false });
@@ -52,7 +52,7 @@ export function showSort() {
 export function makeHeads(changed) {
   const last = byId("heads").lastElementChild;
   for (const [name, words, hint] of COLUMNS) {
-    const sortable = name in ORDERS;
+    const sortable = name in BY_COLUMN;
     last?.before(el("th", { scope: "col", class: `c-${name}`, "data-sort": sortable ? name : null, title: hint || null },
       sortable ? el("button", { text: words, "data-testid": `sort-${name}`, onclick: () => { sortBy(name); changed(); } }) : words));
   }

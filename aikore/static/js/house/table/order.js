@@ -2,23 +2,28 @@
 
 import { access } from "../access.js";
 import { call } from "../api.js";
+import { store } from "../store.js";
 import { arrangement, rearrange, sorted } from "./arrange.js";
 import { byId } from "../../kit/dom.js";
-import { store } from "../store.js";
 import { attempt } from "../../kit/toasts.js";
 
 /** @import {Instance} from "../types.js" */
 
+/** @param {number[]} ids in their order @param {number} id @param {number} target @param {boolean} after @returns {number[]} the order with one put before or after another */
+export function placed(ids, id, target, after) {
+  const all = ids.filter((other) => other !== id);
+  all.splice(all.indexOf(target) + Number(after), 0, id);
+  return all;
+}
+
 /** Put an instance before or after another one; where groups are shown, it joins that one's group. What was sorted by a column keeps its order and is now by hand.
  * @param {number} id @param {number} target @param {boolean} after @param {() => void} done */
 export async function putBeside(id, target, after, done) {
-  const moved = store.instances.get(id);
-  const all = sorted(store.instances.values()).filter((instance) => instance !== moved);
-  const at = all.findIndex((instance) => instance.id === target);
-  if (!moved || at < 0 || !access.may("instances.edit")) return;
-  if (arrangement.grouping === "group" && !(await join(moved, /** @type {Instance} */ (all[at]).group))) return;
-  all.splice(after ? at + 1 : at, 0, moved);
-  if (!(await attempt(call("POST", "/api/instances/order", { ids: all.map((instance) => instance.id) })))) return;
+  const [moved, beside] = [store.instances.get(id), store.instances.get(target)];
+  if (!moved || !beside || moved === beside || !access.may("instances.edit")) return;
+  const ids = placed(sorted(store.instances.values()).map((instance) => instance.id), id, target, after);
+  if (arrangement.grouping === "group" && !(await join(moved, beside.group))) return;
+  if (!(await attempt(call("POST", "/api/instances/order", { ids })))) return;
   rearrange({ sort: "", falling: false });
   done();
 }

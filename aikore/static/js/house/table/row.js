@@ -2,13 +2,13 @@
 
 import { access } from "../access.js";
 import { openMenu, send, toggling } from "../actions.js";
-import { blueprintName, drawingOf } from "./arrange.js";
-import { el, setText } from "../../kit/dom.js";
-import { icon } from "../../kit/icons.js";
 import { isGone, pinWords } from "../pins.js";
 import { store } from "../store.js";
-import { ago } from "../../kit/times.js";
+import { blueprintName, drawingOf } from "./arrange.js";
 import { openTool } from "../tools.js";
+import { el, setText } from "../../kit/dom.js";
+import { icon } from "../../kit/icons.js";
+import { ago } from "../../kit/times.js";
 
 /** @import {Instance, Pin} from "../types.js" */
 

@@ -1,13 +1,13 @@
 /** The table of instances: one row per instance, kept and patched in place, moved only when its place changes. */
 
-import { arrangement, FIGURE_ORDERS, grouped, matches, rearrange, sorted } from "./arrange.js";
-import { anchorAt, beginChoice, chooseOne, chooseRange, showChoice, together } from "./choice.js";
-import { byId, setText } from "../../kit/dom.js";
-import { heading, makeHeads, showSort } from "./heads.js";
 import { feed } from "../monitor/feed.js";
+import { store } from "../store.js";
+import { arrangement, BY_FIGURE, grouped, matches, rearrange, sorted } from "./arrange.js";
+import { anchorAt, beginChoice, chooseOne, chooseRange, showChoice, together } from "./choice.js";
+import { heading, makeHeads, showSort } from "./heads.js";
 import { draggable, putBeside } from "./order.js";
 import { makeRow } from "./row.js";
-import { store } from "../store.js";
+import { byId, setText } from "../../kit/dom.js";
 import { ago } from "../../kit/times.js";
 
 /** @import {Instance} from "../types.js" */
@@ -188,7 +188,7 @@ export function beginTable() {
   grouping.addEventListener("change", () => { rearrange({ grouping: /** @type {Grouping} */ (grouping.value) }); arrange(); });
   filter().addEventListener("input", arrange);
   feed.addEventListener("sample", () => {
-    if (arrangement.sort in FIGURE_ORDERS && !byId("rows").matches(":hover")) arrange(); // no row flees from the pointer
+    if (arrangement.sort in BY_FIGURE && !byId("rows").matches(":hover")) arrange(); // no row flees from the pointer
   });
   byId("choose-all").addEventListener("change", (event) => mark(() => {
     for (const id of shown) chooseOne(id, /** @type {HTMLInputElement} */ (event.target).checked);

@@ -1,10 +1,10 @@
 /** The desktop of an instance in persistent mode. It lives on the server: closing the page or this tab changes nothing on it. */
 
 import { access } from "../../house/access.js";
-import { Screen } from "./screen.js";
 import { el } from "../../kit/dom.js";
 import { attempt } from "../../kit/toasts.js";
 import { loadStyleOf } from "../../kit/vendor.js";
+import { Screen } from "./screen.js";
 
 /** @import {Instance, Tool, ToolKind} from "../../house/types.js" */
 

@@ -11,7 +11,7 @@ const slug = location.pathname.slice(BASE.length).split("/")[1] ?? "";
 
 async function begin() {
   beginTheme();
-  await access.look();
+  await access.refresh();
   const title = el("h1", { text: slug });
   const screen = new Screen(byId("desktop"), slug, { first: [title] });
   screen.link.open();

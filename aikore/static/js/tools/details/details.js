@@ -1,8 +1,6 @@
 /** Everything about one instance: why it failed, its settings, what it uses, how its runs went. */
 
 import { call } from "../../house/api.js";
-import { listLine, when } from "../../kit/dialog.js";
-import { el } from "../../kit/dom.js";
 import { editInstance } from "../../house/form/form.js";
 import { instanceCards } from "../../house/monitor/cards.js";
 import { feed } from "../../house/monitor/feed.js";
@@ -10,6 +8,8 @@ import { bytes, percent } from "../../house/monitor/figures.js";
 import { instanceSeries, RANGES, Track } from "../../house/monitor/track.js";
 import { gpuWords } from "../../house/pins.js";
 import { store } from "../../house/store.js";
+import { listLine, when } from "../../kit/dialog.js";
+import { el } from "../../kit/dom.js";
 import { attempt } from "../../kit/toasts.js";
 import { loadCharts } from "../../kit/vendor.js";
 

@@ -2,17 +2,17 @@
 
 import { access } from "../../house/access.js";
 import { el, setText } from "../../kit/dom.js";
-import { Desk, join, nameOf, parent } from "./desk.js";
-import { makeListing } from "./listing.js";
-import { openFileTrash } from "./trash.js";
-import { makeUploads, wantedOf } from "./uploads.js";
-import { openFile } from "./viewer.js";
 import { popMenu } from "../../kit/menu.js";
 import { attempt, toast } from "../../kit/toasts.js";
 import { loadStyleOf } from "../../kit/vendor.js";
+import { makeListing } from "./listing.js";
+import { RemoteFiles, join, nameOf, parent } from "./remote.js";
+import { openFileTrash } from "./trash.js";
+import { makeUploads, wantedOf } from "./uploads.js";
+import { openFile } from "./viewer.js";
 
 /** @import {Instance, Tool, ToolKind} from "../../house/types.js" */
-/** @import {Entry, Place} from "./desk.js" */
+/** @import {Entry, PlaceName} from "./remote.js" */
 /** @import {Shown} from "./viewer.js" */
 
 /** @type {ToolKind} */
@@ -34,8 +34,8 @@ class Files {
 
   /** @param {HTMLElement} panel @param {Instance} instance */
   constructor(panel, instance) {
-    this.desk = new Desk(instance.id);
-    this.uploads = makeUploads(this.desk, () => this.refresh());
+    this.remote = new RemoteFiles(instance.id);
+    this.uploads = makeUploads(this.remote, () => this.refresh());
     this.places = el("select", { "aria-label": "Place", "data-testid": "file-place" }, el("option", { value: "instance", text: instance.name }), el("option", { value: "outputs", text: "Outputs" }));
     this.crumbs = el("nav", { class: "crumbs", "aria-label": "Folder" });
     this.picker = el("input", { type: "file", multiple: true, hidden: true, "data-testid": "file-input" });
@@ -44,11 +44,11 @@ class Files {
       el("button", { text: "New …", "aria-haspopup": "menu", "data-testid": "file-new", onclick: (/** @type {Event} */ event) => this.#newMenu(/** @type {HTMLElement} */ (event.currentTarget)) }));
     this.tools = el("span", { class: "group" });
     this.download = el("a", { download: "", text: "Download", "data-testid": "file-download" });
-    this.trash = el("button", { class: "quiet", text: "Deleted", "data-testid": "file-deleted", onclick: () => openFileTrash(this.desk, () => this.refresh()) });
+    this.trash = el("button", { class: "quiet", text: "Deleted", "data-testid": "file-deleted", onclick: () => openFileTrash(this.remote, () => this.refresh()) });
     this.body = el("div", { class: "file-body", "data-testid": "files" });
     panel.classList.add("file-tool");
     panel.append(el("div", { class: "tools-bar" }, this.places, this.crumbs, el("span", { class: "space" }), this.tools, this.changing, this.download, this.trash), this.body, this.uploads.list);
-    this.places.addEventListener("change", () => { if (this.#leave()) { this.desk.place = /** @type {Place} */ (this.places.value); void attempt(this.go("")); } else this.places.value = this.desk.place; });
+    this.places.addEventListener("change", () => { if (this.#leave()) { this.remote.place = /** @type {PlaceName} */ (this.places.value); void attempt(this.go("")); } else this.places.value = this.remote.place; });
     this.picker.addEventListener("change", () => {
       for (const file of this.picker.files ?? []) this.uploads.add({ folder: this.#folder, file });
       this.picker.value = "";
@@ -81,7 +81,7 @@ class Files {
   async #makeFolders(folders) {
     const missing = new Set();
     for (let folder of folders) for (; folder.length > this.#folder.length; folder = parent(folder)) missing.add(folder);
-    for (const folder of [...missing].sort()) await this.desk.makeFolder(folder).catch(() => {}); // it may be there
+    for (const folder of [...missing].sort()) await this.remote.makeFolder(folder).catch(() => {}); // it may be there
   }
 
   /** @returns {boolean} whether what is open may be left */
@@ -96,7 +96,7 @@ class Files {
   async go(folder) {
     if (!this.#leave()) return;
     const mine = ++this.#run;
-    const page = await this.desk.list(folder, 0);
+    const page = await this.remote.list(folder, 0);
     if (mine !== this.#run) return;
     this.#begun = true;
     this.#folder = folder;
@@ -131,7 +131,7 @@ class Files {
   /** @param {Entry[]} entries */
   async #more(entries) {
     const mine = this.#run;
-    const page = await this.desk.list(this.#folder, entries.length);
+    const page = await this.remote.list(this.#folder, entries.length);
     if (mine === this.#run) this.#list([...entries, ...page.entries], page.total);
   }
 
@@ -139,7 +139,7 @@ class Files {
   async #show(entry) {
     const mine = ++this.#run;
     const path = join(this.#folder, entry.name);
-    const shown = await openFile(this.desk, path, entry);
+    const shown = await openFile(this.remote, path, entry);
     if (mine !== this.#run) return shown.close();
     this.file = shown;
     this.#frame(path);
@@ -157,7 +157,7 @@ class Files {
       onclick: () => void attempt(this.go(this.file && to === path ? this.#folder : to)),
     })));
     this.tools.replaceChildren();
-    this.download.href = this.desk.download(path);
+    this.download.href = this.remote.download(path);
     setText(this.download, this.file ? "Download" : "Download all");
     this.changing.hidden = this.file !== null || !access.may("files.write");
   }
@@ -167,7 +167,7 @@ class Files {
     const path = join(this.#folder, entry.name);
     const cell = /** @type {HTMLElement} */ (anchor.closest("tr")?.firstElementChild);
     /** @type {import("../../kit/menu.js").Item[]} */
-    const items = entry.kind === "file" || entry.kind === "folder" ? [["download", "Download", () => el("a", { href: this.desk.download(path), download: "" }).click()]] : [];
+    const items = entry.kind === "file" || entry.kind === "folder" ? [["download", "Download", () => el("a", { href: this.remote.download(path), download: "" }).click()]] : [];
     if (access.may("files.write")) items.push(["rename", "Rename or move", () => this.#rename(entry, cell)], ["delete", "Delete", () => void attempt(this.#remove(entry))]);
     popMenu(anchor, items);
   }
@@ -175,8 +175,8 @@ class Files {
   /** @param {HTMLElement} anchor */
   #newMenu(anchor) {
     popMenu(anchor, [
-      ["folder", "Folder", () => this.#new("folder", (path) => this.desk.makeFolder(path))],
-      ["file", "Text file", () => this.#new("file.txt", (path) => this.desk.write(path, "", null))],
+      ["folder", "Folder", () => this.#new("folder", (path) => this.remote.makeFolder(path))],
+      ["file", "Text file", () => this.#new("file.txt", (path) => this.remote.write(path, "", null))],
     ]);
   }
 
@@ -192,7 +192,7 @@ class Files {
   #rename(entry, cell) {
     const path = join(this.#folder, entry.name);
     const before = [...cell.childNodes];
-    const field = nameField(path, (to) => void attempt(this.desk.move(path, to).then(() => this.refresh())), () => {
+    const field = nameField(path, (to) => void attempt(this.remote.move(path, to).then(() => this.refresh())), () => {
       cell.replaceChildren(...before);
       cell.querySelector("button")?.focus();
     });
@@ -204,7 +204,7 @@ class Files {
 
   /** @param {Entry} entry */
   async #remove(entry) {
-    const undo = await this.desk.remove(join(this.#folder, entry.name));
+    const undo = await this.remote.remove(join(this.#folder, entry.name));
     this.refresh();
     toast(`${entry.name} is deleted.`, { action: "Undo", run: () => void attempt(undo().then(() => this.refresh())) });
   }

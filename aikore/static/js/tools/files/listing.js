@@ -4,7 +4,7 @@ import { el } from "../../kit/dom.js";
 import { icon } from "../../kit/icons.js";
 import { shownSize } from "../../kit/units.js";
 
-/** @import {Entry} from "./desk.js" */
+/** @import {Entry} from "./remote.js" */
 
 const PICTURES = /\.(png|jpe?g|webp|gif|avif|bmp|svg)$/i;
 const FILMS = /\.(mp4|webm|mkv|mov)$/i;

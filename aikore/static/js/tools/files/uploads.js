@@ -2,16 +2,16 @@
 
 import { el, setText } from "../../kit/dom.js";
 import { shownSize } from "../../kit/units.js";
-import { join } from "./desk.js";
+import { join } from "./remote.js";
 
-/** @import {Desk} from "./desk.js" */
+/** @import {RemoteFiles} from "./remote.js" */
 /** @typedef {{folder: string, file: File}} Wanted */
 
 const AT_ONCE = 2;
 const TAKEN = 409;
 
-/** @param {Desk} desk @param {() => void} came something has arrived */
-export function makeUploads(desk, came) {
+/** @param {RemoteFiles} remote @param {() => void} came something has arrived */
+export function makeUploads(remote, came) {
   const list = el("ul", { class: "uploads", "aria-label": "Uploads", "data-testid": "uploads" });
   /** @type {(() => Promise<void>)[]} */
   const waiting = [];
@@ -28,7 +28,7 @@ export function makeUploads(desk, came) {
   /** @param {Wanted} wanted */
   const add = ({ folder, file }) => {
     const path = join(folder, file.name);
-    const place = desk.place;
+    const place = remote.place;
     const bar = el("progress", { max: "1", value: "0", "aria-label": `Upload of ${file.name}` });
     const words = el("span", { class: "hint", text: shownSize(file.size) });
     const replace = el("button", { text: "Replace", hidden: true, "data-testid": "upload-replace", onclick: () => { replace.hidden = true; line(true); } });
@@ -41,7 +41,7 @@ export function makeUploads(desk, came) {
       waiting.push(async () => {
         if (called) return;
         request.current = new XMLHttpRequest();
-        const problem = await send(request.current, at(desk, place, path, overwrite), file, (share) => { bar.value = share; });
+        const problem = await send(request.current, at(remote, place, path, overwrite), file, (share) => { bar.value = share; });
         if (called) return;
         if (!problem) { item.remove(); came(); return; }
         setText(words, problem.detail);
@@ -56,12 +56,12 @@ export function makeUploads(desk, came) {
   return { list, add };
 }
 
-/** Somebody may look elsewhere meanwhile. @param {Desk} desk @param {Desk["place"]} place @param {string} path @param {boolean} overwrite */
-function at(desk, place, path, overwrite) {
-  const now = desk.place;
-  desk.place = place;
-  const address = desk.upload(path, overwrite);
-  desk.place = now;
+/** Somebody may look elsewhere meanwhile. @param {RemoteFiles} remote @param {RemoteFiles["place"]} place @param {string} path @param {boolean} overwrite */
+function at(remote, place, path, overwrite) {
+  const now = remote.place;
+  remote.place = place;
+  const address = remote.upload(path, overwrite);
+  remote.place = now;
   return address;
 }
 

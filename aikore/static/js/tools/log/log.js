@@ -1,16 +1,16 @@
 /** A log: all that is kept, and what comes; others beside it, in the order of time. */
 
+import { store } from "../../house/store.js";
 import { address } from "../../kit/base.js";
 import { el, setText } from "../../kit/dom.js";
+import { recall, remember } from "../../kit/memory.js";
+import { popMenu } from "../../kit/menu.js";
+import { attempt } from "../../kit/toasts.js";
+import { loadStyleOf } from "../../kit/vendor.js";
 import { makeFinder } from "./finder.js";
 import { Pane } from "./pane.js";
 import { Source } from "./source.js";
 import { Together } from "./together.js";
-import { recall, remember } from "../../kit/memory.js";
-import { popMenu } from "../../kit/menu.js";
-import { store } from "../../house/store.js";
-import { attempt } from "../../kit/toasts.js";
-import { loadStyleOf } from "../../kit/vendor.js";
 
 /** @import {Instance, Tool, ToolKind} from "../../house/types.js" */
 

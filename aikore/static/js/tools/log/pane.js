@@ -5,8 +5,9 @@
  * never moves, so lines may have any height.
  */
 
-import { el } from "../../kit/dom.js";
 import { PLAIN } from "../../kit/ansi.js";
+import { el } from "../../kit/dom.js";
+import { messageOf } from "../../kit/problems.js";
 import { Stretch } from "./lines.js";
 import { makeRow } from "./row.js";
 
@@ -158,7 +159,7 @@ export class Pane extends EventTarget {
       else if (!this.#attached && this.stretch.lines.length - this.#to < AHEAD) await this.#behind();
       else return;
     } catch (error) {
-      this.dispatchEvent(new CustomEvent("gone", { detail: error instanceof Error ? error.message : String(error) }));
+      this.dispatchEvent(new CustomEvent("gone", { detail: messageOf(error) }));
       return;
     } finally {
       this.#busy = false;

@@ -1,7 +1,7 @@
 /** Several logs in the order of time: the newest lines, older ones on the way up, and what is printed now. */
 
-import { PLAIN } from "../../kit/ansi.js";
 import { call } from "../../house/api.js";
+import { PLAIN } from "../../kit/ansi.js";
 import { el, setText } from "../../kit/dom.js";
 import { fold } from "./finder.js";
 import { Stretch } from "./lines.js";

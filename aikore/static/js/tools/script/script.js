@@ -2,14 +2,15 @@
 
 import { access } from "../../house/access.js";
 import { call, Problem } from "../../house/api.js";
+import { store } from "../../house/store.js";
 import { openDialog } from "../../kit/dialog.js";
 import { el } from "../../kit/dom.js";
 import { makeCode } from "../../kit/editor/code.js";
 import { makeConflict } from "../../kit/editor/conflict.js";
-import { makeFindings } from "./findings.js";
-import { store } from "../../house/store.js";
+import { messageOf } from "../../kit/problems.js";
 import { attempt, toast } from "../../kit/toasts.js";
 import { loadEditor, loadStyleOf } from "../../kit/vendor.js";
+import { makeFindings } from "./findings.js";
 
 /** @import {Instance, Tool, ToolKind} from "../../house/types.js" */
 /** @import {Saved} from "../../kit/editor/conflict.js" */
@@ -106,7 +107,7 @@ class Script {
 
   /** @param {unknown} error */
   #failed(error) {
-    this.problem.textContent = error instanceof Error ? error.message : String(error);
+    this.problem.textContent = messageOf(error);
   }
 
   async #compare() {

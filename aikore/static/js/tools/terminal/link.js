@@ -3,12 +3,12 @@
 import { socketUrl } from "../../house/api.js";
 
 /** @import {Payloads} from "../../house/types.js" */
-/** @typedef {Payloads["Terminal"]} Session */
+/** @typedef {Payloads["Terminal"]} Shell */
 /**
  * @typedef {object} Listener
  * @property {(data: Uint8Array, answers: boolean, shown: () => void) => void} write draw this, then call `shown`; `answers` says whether a query in it is ours to answer
  * @property {(restore: string) => void} reset what is drawn is no longer true; `restore` brings an emulator into the program's modes
- * @property {(session: Session) => void} begin
+ * @property {(session: Shell) => void} begin
  * @property {() => void} begun the server knows our size, and input reaches it
  * @property {(columns: number, rows: number) => void} resize
  * @property {(title: string) => void} title
@@ -91,7 +91,7 @@ export class Link {
     else if (control.type === "exit") this.#code = control.code;
   }
 
-  /** @param {Session & {offset: number, end: number, reset: boolean, restore?: string}} control */
+  /** @param {Shell & {offset: number, end: number, reset: boolean, restore?: string}} control */
   #begin(control) {
     this.id = control.id;
     this.#pause = PAUSE_MS;

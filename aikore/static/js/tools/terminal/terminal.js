@@ -1,20 +1,20 @@
 /** Shells in an instance's folder and environment, or in AiKore's own. They live on the server: closing the page or this tab ends none. */
 
 import { access } from "../../house/access.js";
+import { AIKORE } from "../../house/aikore.js";
 import { call } from "../../house/api.js";
 import { el, setText } from "../../kit/dom.js";
-import { AIKORE } from "../../house/aikore.js";
 import { recall, remember } from "../../kit/memory.js";
 import { popMenu } from "../../kit/menu.js";
-import { makeKeyRow } from "./keyrow.js";
-import { makeTerminal } from "./view.js";
 import { attempt } from "../../kit/toasts.js";
 import { loadStyleOf, loadTerminal } from "../../kit/vendor.js";
+import { makeKeyRow } from "./keyrow.js";
+import { makeTerminal } from "./view.js";
 
 /** @import {Instance, Tool, ToolKind} from "../../house/types.js" */
-/** @import {Session} from "./link.js" */
+/** @import {Shell} from "./link.js" */
 /** @typedef {import("./screen.js").Parts} Parts */
-/** @typedef {{tab: HTMLButtonElement, view: ReturnType<typeof makeTerminal> | null, id: string | null, known: Partial<Session>, ended: boolean}} Open */
+/** @typedef {{tab: HTMLButtonElement, view: ReturnType<typeof makeTerminal> | null, id: string | null, known: Partial<Shell>, ended: boolean}} OpenTerminal */
 
 const SHELLS = /^-?(ba|z|fi|da|k)?sh$/;
 
@@ -38,9 +38,9 @@ function open(panel, instance) {
 
 /** The terminals of one instance, one in front. */
 class Strip {
-  /** @type {Open[]} */
+  /** @type {OpenTerminal[]} */
   #all = [];
-  /** @type {Open | null} */
+  /** @type {OpenTerminal | null} */
   front = null;
   #closed = false;
   /** @type {Parts | null} */
@@ -68,7 +68,7 @@ class Strip {
     const [parts, , { data }] = await Promise.all([loadTerminal(), loadStyleOf("terminal"), call("GET", "/api/terminals")]);
     if (this.#closed) return;
     this.#parts = parts;
-    const sessions = /** @type {Session[]} */ (data).filter((one) => (one.instance ?? AIKORE.id) === this.instance.id);
+    const sessions = /** @type {Shell[]} */ (data).filter((one) => (one.instance ?? AIKORE.id) === this.instance.id);
     for (const session of sessions) this.#tab(session.id, session);
     const last = recall(this.memory, "");
     const chosen = this.#all.find((one) => one.id === last) ?? this.#all[0];
@@ -80,10 +80,10 @@ class Strip {
     if (this.#parts) this.choose(this.#tab(null, {}));
   }
 
-  /** @param {string | null} id @param {Partial<Session>} known @returns {Open} */
+  /** @param {string | null} id @param {Partial<Shell>} known @returns {OpenTerminal} */
   #tab(id, known) {
     const tab = el("button", { "aria-pressed": "false", "data-testid": "terminal-tab" });
-    /** @type {Open} */
+    /** @type {OpenTerminal} */
     const one = { tab, view: null, id, known, ended: false };
     tab.addEventListener("click", () => this.choose(one));
     tab.addEventListener("dblclick", () => this.rename(one));
@@ -93,7 +93,7 @@ class Strip {
     return one;
   }
 
-  /** @param {Open} one */
+  /** @param {OpenTerminal} one */
   #name({ tab, known, ended }) {
     const words = known.name || known.title || program(known.command) || "shell";
     setText(tab, words);
@@ -101,7 +101,7 @@ class Strip {
     tab.toggleAttribute("data-ended", ended);
   }
 
-  /** @param {Open} one */
+  /** @param {OpenTerminal} one */
   choose(one) {
     if (this.front !== one) this.front?.view?.hide();
     this.front = one;
@@ -112,7 +112,7 @@ class Strip {
     if (one.id) remember(this.memory, one.id);
   }
 
-  /** @param {Open} one */
+  /** @param {OpenTerminal} one */
   #connect(one) {
     return makeTerminal(/** @type {Parts} */ (this.#parts), this.body, {
       path: this.instance === AIKORE ? "/api/terminal" : `/api/instances/${this.instance.id}/terminal`,
@@ -136,7 +136,7 @@ class Strip {
     popMenu(this.more, items);
   }
 
-  /** Give it a name, where its name stands. @param {Open} one */
+  /** Give it a name, where its name stands. @param {OpenTerminal} one */
   rename(one) {
     if (one.ended || !one.id) return;
     const field = el("input", { value: one.tab.title, maxlength: "80", "aria-label": "Name of the terminal", "data-testid": "terminal-name" });
@@ -153,16 +153,16 @@ class Strip {
     field.select();
   }
 
-  /** End it with what runs in it. @param {Open} one */
+  /** End it with what runs in it. @param {OpenTerminal} one */
   async end(one) {
     const { data } = await call("GET", "/api/terminals");
-    const command = /** @type {Session[]} */ (data).find(({ id }) => id === one.id)?.command ?? "";
+    const command = /** @type {Shell[]} */ (data).find(({ id }) => id === one.id)?.command ?? "";
     if (command && !SHELLS.test(program(command)) && !confirm(`“${command.slice(0, 200)}” runs in this terminal. End both?`)) return;
     if (one.id) await call("DELETE", `/api/terminals/${one.id}`);
     this.drop(one);
   }
 
-  /** @param {Open} one */
+  /** @param {OpenTerminal} one */
   drop(one) {
     one.view?.close();
     one.tab.remove();

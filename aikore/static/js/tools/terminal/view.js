@@ -6,12 +6,12 @@ import { Link } from "./link.js";
 import { makeReplies } from "./replies.js";
 import { bindKeys, makeScreen } from "./screen.js";
 
-/** @import {Session} from "./link.js" */
+/** @import {Shell} from "./link.js" */
 
 /**
  * @param {import("./screen.js").Parts} parts
  * @param {HTMLElement} place where it is shown
- * @param {{path: string, id: string | null, label: string, typed: (data: string) => string, named: (session: Partial<Session>) => void, ended: () => void}} options
+ * @param {{path: string, id: string | null, label: string, typed: (data: string) => string, named: (session: Partial<Shell>) => void, ended: () => void}} options
  */
 export function makeTerminal(parts, place, options) {
   const box = el("div", { class: "screen" });

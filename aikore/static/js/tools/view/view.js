@@ -1,9 +1,9 @@
 /** An instance's own page, embedded. The gateway page in the frame tells what goes on while it is not up. */
 
 import { access } from "../../house/access.js";
+import { enterWhole } from "../../house/whole.js";
 import { BASE } from "../../kit/base.js";
 import { el } from "../../kit/dom.js";
-import { enterWhole } from "../../house/whole.js";
 
 /** @import {Instance} from "../../house/types.js" */
 /** @import {Tool, ToolKind} from "../../house/types.js" */

@@ -4,7 +4,7 @@ import { call } from "../../house/api.js";
 import { address } from "../../kit/base.js";
 
 /** @import {Payloads} from "../../house/types.js" */
-/** @typedef {Payloads["PlaceName"]} Place */
+/** @typedef {Payloads["PlaceName"]} PlaceName */
 /** @typedef {Payloads["EntryView"]} Entry */
 /** @typedef {Payloads["FolderView"]} Folder */
 /** @typedef {Payloads["DeletedView"]} Deleted */
@@ -20,8 +20,8 @@ export const parent = (path) => path.slice(0, Math.max(0, path.lastIndexOf("/"))
 /** @param {string} path */
 export const nameOf = (path) => path.slice(path.lastIndexOf("/") + 1);
 
-export class Desk {
-  /** @type {Place} */
+export class RemoteFiles {
+  /** @type {PlaceName} */
   place = "instance";
 
   /** @param {number} instance */
