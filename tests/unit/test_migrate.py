@@ -133,8 +133,9 @@ def test_a_migration_that_ends_halfway_leaves_the_database_as_it_was(
         upgrade = command.upgrade
         older.setattr(command, "upgrade", lambda config, _: upgrade(config, "0002"))
         migrate(database)
-        older.setattr(ScriptDirectory, "run_env", _and_then_fail(ScriptDirectory.run_env))
-        before = dump(tmp_path / AIKORE.file)
+    before = dump(tmp_path / AIKORE.file)
+    with monkeypatch.context() as failing:
+        failing.setattr(ScriptDirectory, "run_env", _and_then_fail(ScriptDirectory.run_env))
         with pytest.raises(ZeroDivisionError):
             migrate(database)
     assert dump(tmp_path / AIKORE.file) == before
