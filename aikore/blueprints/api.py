@@ -43,9 +43,13 @@ def router(library: Library, bus: Bus) -> APIRouter:
     routes = APIRouter(prefix="/api/blueprints", tags=["blueprints"])
 
     @routes.get("", dependencies=needs(Permission.BLUEPRINTS_VIEW))
-    def list_blueprints() -> list[BlueprintView]:
+    async def list_blueprints() -> list[BlueprintView]:
         """List all blueprints. A broken one is among them, with its `error`."""
-        return [blueprint_view(one) for one in library.list()]
+        found = await asyncio.to_thread(library.list)
+        listed = [blueprint_view(one) for one in found]
+        if (now := [one.model_dump() for one in listed]) != bus.latest(BLUEPRINTS, []):  # a file was put there by hand
+            bus.publish(BLUEPRINTS, now)
+        return listed
 
     @routes.get("/{name}", responses=problem_responses(404, 422), dependencies=needs(Permission.BLUEPRINTS_VIEW))
     def get_blueprint(name: Name, response: Response) -> BlueprintContent:

@@ -40,6 +40,8 @@ class GpuState:
 
     vendor: str
     gpu: Gpu
+    id: str
+    """What it is called: by its index, or by its key once another card has that index."""
     state: str
     reading: Reading
     reason: str = ""
@@ -157,7 +159,11 @@ class Driver:
                 self._answered(card, answer)
         now = self._clock()
         self._cards = {k: c for k, c in self._cards.items() if c.present or now - c.answered < FORGET_AFTER}
-        return [self._state(card) for card in sorted(self._cards.values(), key=lambda card: _place(card.gpu))]
+        taken = {gpu.id for gpu in self.present}
+        return [
+            self._state(card, card.gpu.id if card.present or card.gpu.id not in taken else card.gpu.key)
+            for card in sorted(self._cards.values(), key=lambda card: _place(card.gpu))
+        ]
 
     @staticmethod
     def _wait(worker: Worker[Reading] | Worker[Sequence[Gpu]], deadline: float) -> float:
@@ -197,12 +203,12 @@ class Driver:
         card.lost = str(answer) or type(answer).__name__
         self._open_at = max(self._open_at, self._clock() + self._pause)
 
-    def _state(self, card: _Card) -> GpuState:
+    def _state(self, card: _Card, shown: str) -> GpuState:
         hangs = card.hung > 0 or _hangs(card.worker) or _hangs(self._opener)
         if card.lost or not card.present or hangs:
-            return GpuState(self._reader.vendor, card.gpu, "lost", Reading(), card.lost or HANGS)
+            return GpuState(self._reader.vendor, card.gpu, shown, "lost", Reading(), card.lost or HANGS)
         state = "stale" if card.worker.busy_since is not None else "ok"
-        return GpuState(self._reader.vendor, card.gpu, state, card.reading)
+        return GpuState(self._reader.vendor, card.gpu, shown, state, card.reading)
 
 
 def _hangs(worker: Worker[Reading] | Worker[Sequence[Gpu]]) -> bool:
@@ -258,7 +264,7 @@ def figures(state: GpuState) -> GpuFigures:
     """Return a GPU in the form of samples."""
     gpu, reading = state.gpu, state.reading
     return {
-        "id": gpu.id,
+        "id": state.id,
         "index": gpu.index,
         "vendor": state.vendor,
         "name": gpu.name,

@@ -149,4 +149,4 @@ def _between(value: float, low: float, high: float) -> bool | None:
 
 
 def _name(gpu: GpuFigures) -> str:
-    return f"GPU {gpu['id']} ({gpu['name']})"
+    return f"The GPU {gpu['name']} ({gpu['id']})" if gpu["id"] == gpu["uuid"] else f"GPU {gpu['id']} ({gpu['name']})"

@@ -117,6 +117,14 @@ def test_text_from_outside_stays_text_in_every_pane(dashboard: Dashboard) -> Non
         expect(page.get_by_test_id("trash")).to_have_count(0)
 
 
+def test_a_blueprint_put_there_by_hand_is_offered_by_the_form(dashboard: Dashboard) -> None:
+    page = dashboard.page
+    expect(page.get_by_test_id("first")).to_be_visible()
+    dashboard.server.blueprint("mine", "echo hello", name="Made by hand")
+    page.get_by_test_id("new").click()
+    expect(page.get_by_test_id("form")).to_contain_text("Made by hand")
+
+
 def test_the_log_shows_history_and_goes_on_live(dashboard: Dashboard) -> None:
     dashboard.create("logs", "99-test-logs")
     dashboard.wait_status("logs", "started")

@@ -91,10 +91,18 @@ def test_a_chosen_gpu_has_its_name_in_the_table_and_is_marked_when_it_is_gone(
     expect(chip).to_have_text("1 · Stand-In 1")
     gpus.take_away(0)
     expect(chip).to_have_text("0 · Stand-In 1", timeout=30_000)
+    summary = page.get_by_test_id("load-summary")
+    expect(summary).to_contain_text(re.compile("Stand-In 0lost.*GPU 011 %VRAM 0"))
     gpus.take_away(1)
     expect(chip).to_have_attribute("data-pin", "gone", timeout=60_000)
     expect(chip).to_have_text("Stand-In 1 gone")
     expect(chip).to_have_attribute("title", re.compile("Stand-In 1 .*is not there"))
+    seen = [(chip, dashboard.row("Painter").get_by_test_id("gpu-gone"))]
+    for width, (there, away) in ((1900, seen[0]), (390, seen[0][::-1])):
+        page.set_viewport_size({"width": width, "height": 800})
+        expect(there).to_be_visible()
+        expect(away).to_be_hidden()
+    page.set_viewport_size({"width": 1280, "height": 800})
     dashboard.press("Painter", "toggle")
     expect(page.get_by_test_id("toast").filter(has_text="is not there")).to_contain_text("once GPU 0")
 

@@ -24,6 +24,7 @@ def test_a_warning_on_the_row_opens_the_log_at_its_line(dashboard: Dashboard) ->
     line = page.get_by_test_id("log-text").get_by_text("IMPORT FAILED: /nodes/first")
     chip.click()
     expect(line).to_be_in_viewport()
+    expect(page.locator(".row.here")).to_have_text("IMPORT FAILED: /nodes/first")
     page.get_by_test_id("log-follow").click()
     expect(line).not_to_be_in_viewport()
     chip.click()

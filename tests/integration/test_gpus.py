@@ -97,6 +97,20 @@ def test_a_pin_means_the_same_card_after_another_one_was_removed(server: AiKoreS
     assert server.get("one")["gpus"][0]["name"] == "Stand-In 1"
 
 
+def test_a_card_that_is_gone_leaves_its_index_to_the_one_that_has_it_now(
+    server: AiKoreServer, gpus: StandInGpus
+) -> None:
+    def shown() -> dict[str, tuple[str, str]]:
+        return {one["id"]: (one["name"], one["state"]) for one in server.http.get("/api/system/stats").json()["gpus"]}
+
+    gpus.take_away(1)
+    present = {"0": ("Stand-In 0", "ok"), "1": ("Stand-In 2", "ok")}
+    gone = {"GPU-00000001": ("Stand-In 1", "lost")}
+    wait_until(lambda: shown() == present | gone, what="every figure has a name of its own")
+    gpus.set(1, uuid="GPU-00000001")
+    wait_until(lambda: shown() == {str(number): (f"Stand-In {number}", "ok") for number in range(3)}, seconds=70)
+
+
 def test_a_card_that_is_gone_refuses_the_start_and_says_which(server: AiKoreServer, gpus: StandInGpus) -> None:
     server.create("One", "tells", gpu_ids=["2"])
     server.create("Other", "tells", gpu_ids=["1"])

@@ -209,6 +209,42 @@ def test_output_without_movements_is_stored_byte_by_byte(data: bytes, size: int)
     assert folded(in_pieces(plain, size)) == plain
 
 
+@pytest.mark.parametrize(
+    ("program", "stored"),
+    [
+        ("日本語テスト\n\x1b[A\x1b[4CXY\n", "日本XYテスト"),
+        ("日本語 10%\n\x1b[A\x1b[8G20%\n", "日本語 20%"),
+        ("日本語 100%\n\x1b[A\x1b[6C\x1b[K\n", "日本語"),
+        ("🤗 loading 10%\n\x1b[A\x1b[11C99%\n", "🤗 loading 99%"),
+        ("日本語\n\x1b[A\x1b[1CX\n", " X本語"),
+        ("日本語\n\x1b[A\x1b[2CX\n", "日X 語"),
+        ("日本\b\bX\n", "日X"),
+        ("━━ █▌ ⠋ 10%\n\x1b[A\x1b[9G20%\n", "━━ █▌ ⠋ 20%"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_wide_character_takes_two_columns_and_goes_as_a_whole(program: str, stored: str, size: int) -> None:
+    program = f"\x1b[?25l{program}"
+    assert [line.rstrip() for line in lines(folded(in_pieces(program.encode(), size)))] == [stored]
+
+
+COLOURS = st.lists(st.sampled_from(["x\n", "\x1b[m", "\x1b[0m", "\x1b[1;31m", "\x1b[38:5:9m", "\x1b[38;2;1;2;3m", "m"]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(COLOURS, st.integers(1, 40))
+def test_colours_are_no_movements_however_they_are_cut(pieces: list[str], size: int) -> None:
+    text = "".join(pieces).encode()
+    assert folded(in_pieces(text, size)) == text
+
+
+@pytest.mark.parametrize("move", [b"\x1b[A", b"\x1b[2A", b"\x1b[2;3H", b"\x1b[1K", b"\x1b[?25l", b"\x1b8", b"\x1bM"])
+def test_a_movement_among_colours_is_seen(move: bytes) -> None:
+    fold = Fold(Memory())
+    fold.feed(b"\x1b[1;31mred\x1b[0m\n" * 9 + move + b"m\x1b[32mgreen\x1b[0m")
+    assert fold.busy
+
+
 MOVEMENT = st.sampled_from(
     [b"\x1b[", b"\x1b[2A", b"\x1b[99999999B", b"\x1b[?25l", b"\r", b"\n", b"\x1b]0;x", b"\xe2\x96"]
 )

@@ -13,7 +13,8 @@ from aikore.launch.keeper.block import FIRST_PAUSE, Block, Store
 from aikore.launch.keeper.row import HELD_LINE_MAX, last_drawn
 from aikore.launch.keeper.terminal import LOOK_BACK
 
-MOVES = re.compile(rb"\x1b(?:\[(?:[0-9;]*[A-HJfsu]|[12]K|\?25l)|[78DEMc])")
+MOVES = re.compile(rb"\x1b(?!\[[0-9;:]*+m)(?:\[(?:[0-9;]*+[A-HJfsu]|[12]K|\?25l)|[78DEMc])")
+"""What moves the cursor or wipes. Colours, the most usual escapes, are told first and cost little."""
 HIDE = b"\x1b[?25l"
 LONE_CR = re.compile(rb"\r(?!\n)")
 REDRAWN_BACK = re.compile(rb"\x08+(?=[^\x00-\x1f\x7f])")

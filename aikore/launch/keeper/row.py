@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 TOKEN = re.compile(
     r"[^\x00-\x08\x0a-\x1f\x7f]+|\x1b\[([0-?]*)[ -/]*([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*([0-~])|."
     , re.DOTALL,
 )  # fmt: skip
 STYLE_MAX = 96
+MAY_BE_WIDE = re.compile(
+    "[\u1100-\u115f\u231a-\u23f3\u25fd-\u27bf\u2b1b-\u2b55\u2e80-\ud7a3\uf900-\uffe6\U00016fe0-\U0003fffd]"
+)
+RIGHT_HALF = "\0"
+"""Stands behind a character that is two columns wide, so that each column is one character of a row."""
 HELD_LINE_MAX = 16384
 """Bytes of a line that are held."""
 
@@ -83,10 +89,24 @@ def _cut(runs: Runs, start: int, end: int) -> Runs:
     found: Runs = []
     at = 0
     for style, text in runs:
-        if piece := text[max(start - at, 0) : max(end - at, 0)]:
+        first, last = max(start - at, 0), max(end - at, 0)
+        if piece := text[first:last]:
+            if piece[0] == RIGHT_HALF:
+                piece = " " + piece[1:]
+            if text[last : last + 1] == RIGHT_HALF:
+                piece = piece[:-1] + " "
             found.append((style, piece))
         at += len(text)
     return found
+
+
+def columns(text: str) -> str:
+    """Return a text with one character for each column that it takes."""
+    return text if text.isascii() else MAY_BE_WIDE.sub(_halves, text)
+
+
+def _halves(found: re.Match[str]) -> str:
+    return found[0] + RIGHT_HALF if unicodedata.east_asian_width(found[0]) in "WF" else found[0]
 
 
 def to_bytes(runs: Runs) -> bytes:
@@ -97,7 +117,7 @@ def to_bytes(runs: Runs) -> bytes:
             now = style
         said += text
     said = said + "\x1b[0m" if now else said.rstrip(" ")
-    return said.encode("utf-8", "surrogateescape")
+    return said.replace(RIGHT_HALF, "").encode("utf-8", "surrogateescape")
 
 
 def last_drawn(line: bytes) -> bytes:
@@ -118,8 +138,9 @@ def stored_row(line: bytes, is_open: bool) -> Row:
         if found[2] == "m":
             style = "" if found[1] in ("", "0") else (style + found[0])[-STYLE_MAX:]
         elif found[0] >= " " or found[0][0] == "\t":
-            row.put(column, found[0], style)
-            column += len(found[0])
+            text = columns(found[0])
+            row.put(column, text, style)
+            column += len(text)
     row.kept = list(row.runs)
     row.open = line if is_open else b""
     return row

@@ -5,7 +5,7 @@ It has no width, and begins where the program's drawing does: what is above its 
 
 from __future__ import annotations
 
-from aikore.launch.keeper.row import HELD_LINE_MAX, STYLE_MAX, TOKEN, Row
+from aikore.launch.keeper.row import HELD_LINE_MAX, STYLE_MAX, TOKEN, Row, columns
 
 ROWS_MAX = 256
 TEXT_MAX = 65536
@@ -58,8 +58,9 @@ class Terminal:
             elif piece >= " " or piece[0] == "\t":
                 if self._risen is not None:
                     self._redraw_from(self._risen)
-                self._rows[self._row].put(self._column, piece, self._style)
-                self._column += len(piece)
+                text = columns(piece)
+                self._rows[self._row].put(self._column, text, self._style)
+                self._column += len(text)
             elif piece == "\n":
                 self._line_feed()
             elif piece == "\r":

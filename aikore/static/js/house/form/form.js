@@ -21,6 +21,7 @@ export const updateForm = () => update?.();
 
 export function newInstance() {
   openForm(null);
+  void call("GET", "/api/blueprints").catch(() => {}); // files put there by hand are told once somebody asks
 }
 
 /** @param {Instance} instance */

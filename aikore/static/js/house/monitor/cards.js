@@ -1,7 +1,7 @@
 /** The cards of the load: the machine's charts, and one card for each GPU. */
 
 import { Chart } from "./chart.js";
-import { bytes, colourOf, degrees, percent, rate, watts } from "./figures.js";
+import { bytes, colourOf, degrees, isReplaced, percent, rate, watts } from "./figures.js";
 import { store } from "../store.js";
 import { el, setText } from "../../kit/dom.js";
 
@@ -61,7 +61,7 @@ export function gpuCard(uPlot, id) {
     tell: (stats) => {
       const gpu = stats.gpus.find((one) => one.id === id);
       if (!gpu) return;
-      setText(name, `GPU ${id} · ${gpu.name}`);
+      setText(name, isReplaced(gpu) ? gpu.name : `GPU ${id} · ${gpu.name}`);
       setText(state, stateOf(gpu));
       setText(facts, factsOf(gpu));
     },

@@ -9,6 +9,9 @@ import { shownSize } from "../../kit/units.js";
 /** @typedef {Payloads["InstanceFigures"]} InstanceFigures */
 /** @typedef {Payloads["Host"]} Host */
 
+/** @param {GpuFigures} gpu @returns {boolean} whether another card has its index by now */
+export const isReplaced = ({ id, uuid }) => id === uuid;
+
 /** @param {InstanceFigures} one @returns {number} bytes on all GPUs */
 export const gpuMemory = (one) => Object.values(one.gpu_memory).reduce((sum, used) => sum + used, 0);
 

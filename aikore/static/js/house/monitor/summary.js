@@ -1,6 +1,7 @@
 /** The load in one line: processor, memory, and every GPU as a small bar with its number. */
 
-import { bytes, percent } from "./figures.js";
+import { bytes, isReplaced, percent } from "./figures.js";
+import { shortName } from "../pins.js";
 import { el, setText } from "../../kit/dom.js";
 
 /** @import {Stats} from "./figures.js" */
@@ -19,8 +20,9 @@ export function makeSummary() {
         gauges.delete(label);
       }
     }
-    for (const { label, share, text, title } of wanted) {
+    for (const [at, { label, share, text, title }] of wanted.entries()) {
       const gauge = gauges.get(label) ?? make(label);
+      if (node.children[at] !== gauge.node) node.insertBefore(gauge.node, node.children[at] ?? null);
       gauge.fill.style.width = `${share ?? 0}%`;
       gauge.node.title = title;
       setText(gauge.text, text);
@@ -31,7 +33,6 @@ export function makeSummary() {
     const text = el("span", { class: "number" });
     const gauge = { node: el("span", { class: "gauge" }, el("span", { class: "label", text: label }), el("span", { class: "meter", "aria-hidden": "true" }, fill), text), fill, text };
     gauges.set(label, gauge);
-    node.append(gauge.node);
     return gauge;
   };
   return { node, show };
@@ -46,8 +47,8 @@ function gaugesOf({ host, gpus }) {
     { label: "CPU", share: host.cpu, text: percent(host.cpu), title: `Load ${host.load.join(", ")} over 1, 5 and 15 minutes` },
     { label: "RAM", share: shareOf(host.memory), text: `${bytes(host.memory.used)} of ${bytes(host.memory.total)}`, title: "Memory in use" },
     ...gpus.flatMap((gpu) => [
-      { label: `GPU ${gpu.id}`, share: gpu.utilization, text: gpu.state === "lost" ? "lost" : percent(gpu.utilization), title: gpu.reason ? `${gpu.name}: ${gpu.reason}` : gpu.name },
-      ...(gpu.memory_shared ? [] : [{ label: `VRAM ${gpu.id}`, share: shareOf({ used: gpu.memory_used ?? 0, total: gpu.memory_total ?? 0 }), text: bytes(gpu.memory_used), title: `${gpu.name}: ${bytes(gpu.memory_used)} of ${bytes(gpu.memory_total)}` }]),
+      { label: isReplaced(gpu) ? shortName(gpu.name) : `GPU ${gpu.id}`, share: gpu.utilization, text: gpu.state === "lost" ? "lost" : percent(gpu.utilization), title: gpu.reason ? `${gpu.name}: ${gpu.reason}` : gpu.name },
+      ...(gpu.memory_shared || isReplaced(gpu) ? [] : [{ label: `VRAM ${gpu.id}`, share: shareOf({ used: gpu.memory_used ?? 0, total: gpu.memory_total ?? 0 }), text: bytes(gpu.memory_used), title: `${gpu.name}: ${bytes(gpu.memory_used)} of ${bytes(gpu.memory_total)}` }]),
     ]),
     { label: "Disk", share: shareOf(host.disk), text: `${bytes(host.disk.free)} free`, title: "The disk of the data folder" },
   ];

@@ -83,6 +83,7 @@ function makeCells(now) {
   const status = el("span", { class: "unseen" });
   const state = el("span", { class: "state" }, el("i", { "aria-hidden": "true" }), status, words, since);
   const warned = el("button", { class: "chip warned", "data-testid": "warnings", onclick: () => openTool("log", now(), now().warnings?.offset) });
+  const gone = el("span", { class: "chip gone", "data-testid": "gpu-gone" });
   const gpus = cell("gpu");
   const auto = cell("auto");
   const address = el("a", { target: "_blank", rel: "noopener" });
@@ -91,7 +92,7 @@ function makeCells(now) {
   const log = el("button", { class: "picture", title: "Log (L)", "aria-label": "Log", "data-testid": "log", onclick: () => openTool("log", now()) }, icon("lines"));
   const more = el("button", { class: "picture", title: "More (M)", "aria-label": "More", "aria-haspopup": "menu", "data-testid": "more", onclick: () => openMenu(now(), more) }, icon("more"));
   const all = [
-    cell("choose", box), cell("name", el("span", { class: "line", ondblclick: () => openTool("view", now()) }, handle, title, slot, warned)), cell("blueprint", blueprint), cell("status", state), gpus,
+    cell("choose", box), cell("name", el("span", { class: "line", ondblclick: () => openTool("view", now()) }, handle, title, slot, warned, gone)), cell("blueprint", blueprint), cell("status", state), gpus,
     figure("cpu"), figure("memory"), figure("gpu"), auto, cell("address", address), cell("acts", el("span", { class: "acts" }, go, view, log, more)),
   ];
   for (const node of [box, warned, address, go, view, log, more]) node.tabIndex = -1;
@@ -107,6 +108,7 @@ function makeCells(now) {
     if (wanted !== drawing) handle.replaceChildren(icon(drawing = wanted));
     showState(instance, state, status, words, since);
     gpus.replaceChildren(...gpuChips(instance.gpus));
+    showGone(instance.gpus, gone);
     setText(auto, instance.autostart ? "auto" : "");
     if (access.may("apps.open")) address.href = instance.urls.path;
     else address.removeAttribute("href");
@@ -142,6 +144,14 @@ function showWarnings({ name, warnings }, chip) {
   setText(chip, `⚠ ${warnings.count}`);
   chip.title = `${warnings.text}${warnings.count > 1 ? `\nand ${warnings.count - 1} more in its log` : ""}`;
   chip.setAttribute("aria-label", `${warnings.count === 1 ? "A warning" : `${warnings.count} warnings`} in the log of ${name}`);
+}
+
+/** Says that a chosen GPU is gone, where there is no room for the column of GPUs. @param {Pin[] | null} pins @param {HTMLElement} chip */
+function showGone(pins, chip) {
+  const found = (pins ?? []).filter(isGone);
+  chip.hidden = !found.length;
+  setText(chip, found[0] ? `GPU ${found[0].state}` : "");
+  chip.title = found.map(({ reason }) => reason).join("\n");
 }
 
 /** @param {Pin[] | null} pins @returns {HTMLElement[]} */

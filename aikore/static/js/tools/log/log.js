@@ -32,7 +32,23 @@ function open(panel, instance) {
     choice(host, pane, "wrap", "Wrap", true), choice(host, pane, "times", "Times", false),
     el("a", { href: address(`${source.base}/download`), download: "", text: "Download", "data-testid": "log-download" }), problem), host);
   const begun = attempt(loadStyleOf("log").then(() => pane.toEnd()));
-  return { close: () => { finder.close(); pane.close(); others.close(); }, show: () => pane.later(), at: (offset) => void attempt(begun.then(() => pane.show(offset))) };
+  const at = markPlace(pane);
+  return { close: () => { finder.close(); pane.close(); others.close(); }, show: () => pane.later(), at: (offset) => void attempt(begun.then(() => at(offset))) };
+}
+
+/** @param {Pane} pane @returns {(offset: number) => Promise<void>} shows the line that holds a byte, marked wherever it is drawn */
+function markPlace(pane) {
+  let place = -1;
+  const mark = () => {
+    pane.block.querySelector(".here")?.classList.remove("here");
+    if (place >= pane.stretch.first) pane.rowOf(place)?.classList.add("here");
+  };
+  pane.addEventListener("draw", mark);
+  return async (offset) => {
+    place = offset;
+    await pane.show(offset);
+    mark();
+  };
 }
 
 /** A choice of how lines look, which the browser remembers.
