@@ -33,6 +33,7 @@ def test_every_run_is_remembered_with_how_it_ended(aikore: AiKoreServer) -> None
     [living] = runs(aikore, "t")
     assert (living["number"], living["ending"], living["ended_at"]) == (1, None, None)
     assert living["started_at"] <= living["ready_at"]
+    wait_until(lambda: aikore.log_text("t"), what="the first run has said something")
     aikore.post("t", "restart")
     again = wait_until(lambda: aikore.get("t")["run"] == 2 and aikore.wait_status("t", "started"))
     os.kill(again["pid"], signal.SIGKILL)

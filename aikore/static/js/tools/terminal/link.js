@@ -19,6 +19,7 @@ import { socketUrl } from "../../house/api.js";
 const ACK_BYTES = 32768;
 const PAUSE_MS = 500;
 const PAUSE_MOST_MS = 5000;
+const EARLY_MOST = 1000;
 const NOT_FOUND = 4404;
 const REFUSED = 4409;
 const ENDED = 4410;
@@ -37,6 +38,8 @@ export class Link {
   #timer = 0;
   #closed = false;
   #code = 0;
+  /** What was typed before the line was open for the first time; null from then on. @type {Uint8Array<ArrayBuffer>[] | null} */
+  #early = [];
 
   /** @param {string} path @param {string | null} id null opens a new terminal @param {Listener} listener @param {() => {columns: number, rows: number}} size */
   constructor(path, id, listener, size) {
@@ -56,6 +59,7 @@ export class Link {
     const socket = new WebSocket(socketUrl(`${this.path}?${query}`));
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", ({ data }) => (typeof data === "string" ? this.#obey(JSON.parse(data)) : this.#take(new Uint8Array(data))));
+    socket.addEventListener("open", () => this.#opened(socket));
     socket.addEventListener("close", (event) => this.#lost(event));
     this.#socket = socket;
   }
@@ -136,10 +140,18 @@ export class Link {
     this.listener.end(words);
   }
 
-  /** @param {string | Uint8Array<ArrayBuffer>} input */
+  /** What is typed before the first connection stands waits for it; into a lost one nothing is typed.
+   * @param {string | Uint8Array<ArrayBuffer>} input */
   send(input) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return;
-    this.#socket.send(typeof input === "string" ? ENCODER.encode(input) : input);
+    const data = typeof input === "string" ? ENCODER.encode(input) : input;
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(data);
+    else if (this.#early && this.#early.length < EARLY_MOST) this.#early.push(data);
+  }
+
+  /** @param {WebSocket} socket */
+  #opened(socket) {
+    for (const data of this.#early ?? []) socket.send(data);
+    this.#early = null;
   }
 
   /** @param {Record<string, unknown>} control */
