@@ -331,7 +331,7 @@ class Disorder:
         before = self._pids()
         self._copies += 1
         home = self.server.home.parent / f"copy{self._copies}"
-        subprocess.run(["cp", "-a", str(self.server.home), str(home)], check=True)
+        self.server.copy_home(home)
         copy = self.factory(home.name, **self.server.settings).start()
         rows = copy.http.get("/api/instances").json()
         assert all(row["status"] in AT_REST for row in rows), rows

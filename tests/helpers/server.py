@@ -154,6 +154,13 @@ class AiKoreServer:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
+    def copy_home(self, target: Path) -> None:
+        """Copy the data folder as a backup does, at a moment when nothing is being written to the database."""
+        log = self.home / "aikore.db-wal"
+        running = self.process is not None and self.process.poll() is None
+        wait_until(lambda: not running or not log.exists() or log.stat().st_size == 0, 20, "the database rests")
+        subprocess.run(["cp", "-a", str(self.home), str(target)], check=True)
+
     def clean_up(self) -> None:
         """End everything, however it stands."""
         if self.process and self.process.poll() is not None:  # killed: a new one adopts and closes the house

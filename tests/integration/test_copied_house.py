@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ Factory = Callable[..., AiKoreServer]
 
 def copy_of(original: AiKoreServer, factory: Factory, name: str = "copy", **settings: object) -> AiKoreServer:
     """Copy a house as a backup does and return its server, not yet started, with the same settings but the door."""
-    subprocess.run(["cp", "-a", str(original.home), str(original.home.parent / name)], check=True)
+    original.copy_home(original.home.parent / name)
     return factory(name, **{**original.settings, **settings})
 
 
