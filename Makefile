@@ -12,6 +12,10 @@ WORKERS ?= 2
 BUILD_IMAGE := nice $(BIN)/python -m tests.helpers.podman build
 IMAGE_TEST := $(PYTEST) tests/image -n $(WORKERS) --dist loadfile -q
 
+# What failed beside other tests is run once more by itself: a machine that stalls for seconds fails tests that wait for
+# processes. What fails again fails; both runs are printed.
+ALONE := $(PYTEST) --last-failed --last-failed-no-failures none -q
+
 # The container: docker or podman, and what computes in it.
 ENGINE ?= $(shell if docker version >/dev/null 2>&1 || ! command -v podman >/dev/null; then echo docker; else echo podman; fi)
 PROFILE ?= $(if $(wildcard /dev/nvidiactl),nvidia,$(if $(wildcard /dev/kfd),amd,cpu))
@@ -32,8 +36,8 @@ run: $(VENV)/.run ## start AiKore and print its address (AIKORE_* variables are 
 test: $(VENV)/.test $(BUNDLE) node_modules/.done ## install what the tests need and run all of them
 	@$(BUILD_IMAGE) </dev/null >/dev/null 2>&1 &
 	$(PYTEST) tests/unit tests/test_layers.py -n $(WORKERS) -q
-	$(PYTEST) tests/integration tests/e2e -n $(WORKERS) --dist worksteal -q
-	$(IMAGE_TEST)
+	$(PYTEST) tests/integration tests/e2e -n $(WORKERS) --dist worksteal -q || $(ALONE) tests/integration tests/e2e
+	$(IMAGE_TEST) || $(ALONE) tests/image
 
 quick: $(VENV)/.test $(BUNDLE) ## the unit tests and those of what was changed (BASE=revision: since when)
 	@touched="$$($(BIN)/python tools/touched.py "$(BASE)")"; set -x; \

@@ -32,6 +32,8 @@ def test_stop_ends_every_instance_gracefully_and_an_upgrade_finds_all_as_it_was(
         house.post(name, "start")
     for name in ("one", "two", "web"):
         house.wait_status(name, "started")
+    for name in ("one", "two"):  # from its first line on a program hears that it is to end
+        wait_until(lambda name=name: "hello" in house.http.get(f"/api/instances/{name}/logs/download").text)
     script = house.http.get("/api/instances/two/script")
     mine = {"content": script.json()["content"] + "# mine\n"}
     house.http.put("/api/instances/two/script", json=mine, headers={"If-Match": script.headers["ETag"]})
