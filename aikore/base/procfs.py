@@ -1,4 +1,4 @@
-"""Reads /proc: when a process started, what it is called, who listens on a port. Changes nothing.
+"""Reads /proc: when a process started, what it is called, which sockets it holds. Changes nothing.
 
 The keeper reads for itself (``launch/keeper/process.py`` stands alone, so that it stays small).
 """
@@ -13,11 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aikore.base import sockets
-
 GONE = (b"Z", b"X")
 """States of a process that has ended and only waits to be collected (proc(5))."""
-
 
 KERNEL_THREAD = 0x00200000
 """PF_KTHREAD (include/linux/sched.h)."""
@@ -209,9 +206,3 @@ def holder(inodes: set[int]) -> Holder:
             with suppress(OSError):
                 return Holder(pid, Path(f"/proc/{pid}/comm").read_text().strip())
     return Holder()
-
-
-def describe_listener(port: int) -> str | None:
-    """Name the program that listens on ``port``, "another program" if it is hidden, None if nobody listens."""
-    inodes = {listener.inode for listener in sockets.listening(port)}
-    return str(holder(inodes)) if inodes else None

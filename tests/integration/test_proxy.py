@@ -15,7 +15,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
-from aikore.base import procfs
+from aikore.base import sockets
 from aikore.base.errors import NginxMissingError, ProxyError
 from aikore.config import Settings
 from aikore.proxy import nginx, processes
@@ -32,7 +32,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     await door.open()
     yield door
     await door.close()
-    assert not procfs.describe_listener(door.port)
+    assert not sockets.listening(door.port)
 
 
 # Path routes ------------------------------------------------------------------------------------------------------

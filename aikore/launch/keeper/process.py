@@ -1,4 +1,4 @@
-"""What /proc tells of processes: their start, the tree below one. The manager's own reader is ``aikore/procfs.py``."""
+"""What /proc tells of processes: their start, the tree below one. The manager reads by ``aikore/base/procfs.py``."""
 
 from __future__ import annotations
 
