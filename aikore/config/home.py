@@ -90,6 +90,11 @@ class HomeSettings(Group):
             return inside
         return Path(f"/tmp/{self._own_name}")  # noqa: S108 — created 0700 and checked by main
 
+    @property
+    def run_dir_is_apart(self) -> bool:
+        """Whether that folder lies in ``/tmp``, so that it should go when the house is closed."""
+        return self.run_dir.name == self._own_name
+
     @cached_property
     def door_cache_dir(self) -> Path:
         """Folder of NGINX's cached login checks: in memory where there is ``/dev/shm``, for they hold credentials."""

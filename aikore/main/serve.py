@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -96,8 +97,15 @@ async def _serve(settings: Settings) -> bool:
         restart = await _until_told(house, server, listener)
         await house.stop(handing_over=restart)
         if not restart:
-            settings.manager_socket.unlink(missing_ok=True)
+            _clear_run_dir(settings)
         return restart
+
+
+def _clear_run_dir(settings: Settings) -> None:
+    """Remove the socket of a house that is closed, and the whole folder where that lies apart from the data."""
+    settings.manager_socket.unlink(missing_ok=True)
+    if settings.run_dir_is_apart:
+        shutil.rmtree(settings.run_dir, ignore_errors=True)
 
 
 async def _until_told(house: House, server: _Server, listener: socket.socket) -> bool:

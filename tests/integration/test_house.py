@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from aikore.config import Settings
 from tests.helpers.server import HTTP_APP, AiKoreServer, processes_of, wait_until
 
 Factory = Callable[..., AiKoreServer]
@@ -94,6 +95,17 @@ def test_sigterm_closes_the_whole_house(aikore: AiKoreServer) -> None:
         aikore.wait_status(name, "started")
     assert aikore.stop() == 0
     assert processes_of(aikore.home) == set()
+
+
+def test_a_closed_house_leaves_no_folder_for_its_sockets_behind(aikore_factory: Factory) -> None:
+    house = aikore_factory("a-home-with-a-path-too-long-for-a-socket-" + "x" * 60).start()
+    folder = Settings(home=house.home).run_dir
+    assert folder.parent == Path("/tmp")
+    assert folder.is_dir()
+    house.kill()
+    house.start()
+    assert house.stop() == 0
+    assert not folder.exists()
 
 
 def test_autostart_follows_a_start_of_the_house_but_not_of_the_manager(aikore: AiKoreServer) -> None:
