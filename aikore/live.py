@@ -30,9 +30,13 @@ SEND_TIMEOUT = 30.0
 """Seconds a client may take to accept one message, or a few small ones, before it is let go."""
 
 PACE = 0.05
-"""Seconds between two looks at what waits for a viewer. A change after a rest goes out at once; of many, those that
-follow within this time go out together, and what was overtaken by then does not go out at all. All viewers look at the
-same moments, so many of them wake the manager no more often than one."""
+"""Seconds between two looks at what waits for a viewer while there is a stream of changes: those that come within this
+time go out together, and what was overtaken by then does not go out at all. All viewers look at the same moments, so
+many of them wake the manager no more often than one."""
+
+AT_ONCE, RECOVERY = 3, 0.25
+"""Changes after a rest that go out at once, one by one, as what a person does makes them; and the seconds after which
+there may be one more."""
 
 TOGETHER = 32
 """Changes sent in one write; what asyncio takes before it makes the sender wait holds about as many."""
@@ -133,6 +137,7 @@ async def send(socket: WebSocket, bus: Bus, parts: Sequence[Part[Any]], viewer: 
     """Tell a viewer the present and then what happens. Messages are numbered for each socket, without gaps."""
     seq = 0
     kind = "snapshot"
+    pace = Pace()
     with bus.subscribe(WAITING_MOST, viewer.wants, coalesce=True) as waiting:
         while True:
             waiting.reset()
@@ -144,8 +149,23 @@ async def send(socket: WebSocket, bus: Bus, parts: Sequence[Part[Any]], viewer: 
                     await send_texts(socket, viewer.messages(changes, seq))
                 seq += len(changes)
                 if waiting.idle:
-                    await asyncio.sleep(until_next_look(time.monotonic()))
+                    await asyncio.sleep(pace.rest(time.monotonic()))
             kind = "resync"
+
+
+class Pace:
+    """How soon a viewer is told again: a few times at once, then at the moments at which all look."""
+
+    def __init__(self) -> None:
+        self._recovered_at = 0.0
+
+    def rest(self, now: float) -> float:
+        """Return the seconds until it may be told again, as it was told now."""
+        recovered_at = max(self._recovered_at, now) + RECOVERY
+        if recovered_at - now > AT_ONCE * RECOVERY:
+            return until_next_look(now)
+        self._recovered_at = recovered_at
+        return 0.0
 
 
 def until_next_look(now: float) -> float:

@@ -194,6 +194,23 @@ async def test_a_change_after_a_rest_goes_out_at_once(monkeypatch: pytest.Monkey
         await client.got(2)
 
 
+async def test_what_one_doing_makes_known_goes_out_at_once_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "PACE", 3600.0)
+    bus = Bus()
+    async with watching(bus, Viewer(LOOKS)) as client:
+        for number, status in enumerate(("starting", "started", "error")):
+            bus.publish(INSTANCE, view(status=status))
+            await client.got(2 + number)
+
+
+def test_a_stream_of_changes_is_told_at_the_common_moments_but_for_one_now_and_then() -> None:
+    pace = live.Pace()
+    rests = [pace.rest(100 + number / 100) for number in range(100)]
+    assert rests[: live.AT_ONCE] == [0.0] * live.AT_ONCE
+    assert rests.count(0.0) <= live.AT_ONCE + 1 / live.RECOVERY
+    assert all(rest <= live.PACE for rest in rests)
+
+
 def test_all_viewers_look_at_the_same_moments_and_none_waits_longer_than_the_pace() -> None:
     moments = (100.001, 100.02, 100.03, 100.0499)
     assert {round(now + live.until_next_look(now), 6) for now in moments} == {100.05}
